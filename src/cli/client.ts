@@ -1,0 +1,77 @@
+/** Assembles the client. What is started first is stopped last. */
+import { resolve } from 'node:path'
+import { commonEnvironment } from '../client/environment.ts'
+import { EventHub } from '../client/events.ts'
+import { LoadMeter } from '../client/load.ts'
+import { recover } from '../client/recover.ts'
+import type { ClientRoom } from '../client/room.ts'
+import { Runner } from '../client/runner.ts'
+import type { ClientConfig } from '../config/config.ts'
+import { bashExecutor } from '../executors/bash.ts'
+import { PayloadFiles } from '../files/payload-files.ts'
+import { createClientApp } from '../http/client/app.ts'
+import type { Log } from '../log.ts'
+import { openClientMemory } from '../store/sqlite/client-memory.ts'
+import { takeLock } from '../store/sqlite/lock.ts'
+import { openPayloadStore } from '../store/sqlite/payloads.ts'
+import { closeApp, listen } from './listen.ts'
+import type { Running } from './running.ts'
+import { starting } from './start-error.ts'
+import { version } from './version.ts'
+
+/** What is being packed when the program stops may take so long. */
+const packMs = 10_000
+
+/**
+ * Starts a client.
+ *
+ * @param environment the daemon's own, of which scripts get what PASS_ENV names.
+ * @throws StartError when something is in its way that the operator can mend.
+ */
+export async function startClient(
+  config: ClientConfig,
+  environment: Readonly<Record<string, string | undefined>>,
+  log: Log,
+): Promise<Running> {
+  await using starts = new AsyncDisposableStack()
+  const { dataPath, slots, killGraceMs } = config
+  const files = new PayloadFiles(dataPath)
+  await starting(`cannot use the data directory ${resolve(dataPath)}`, () => files.prepare())
+  const memory = await starting('cannot open the store', () => {
+    starts.use(takeLock(files.lockFile, 'give each client its own --data-path'))
+    return starts.use(openClientMemory(files.memoryFile))
+  })
+  const store = starts.use(openPayloadStore())
+  const meter = starts.use(new LoadMeter())
+  const events = new EventHub(memory.instance, store, () => ({
+    load: meter.percent,
+    slots,
+    active: store.count().active,
+  }))
+  const context = {
+    store,
+    memory,
+    files,
+    events,
+    log,
+    slots,
+    executor: bashExecutor(killGraceMs, log),
+    maxPayloadBytes: config.maxUploadSizeBytes,
+    environment: commonEnvironment(config.passEnv, environment),
+  }
+  const runner = new Runner(context)
+  const room: ClientRoom = { ...context, runner, receiving: new Map() }
+  await starting(`cannot take back what is in ${resolve(dataPath)}`, () => recover(room))
+  starts.defer(() => runner.stop(AbortSignal.timeout(packMs)))
+  runner.start()
+  const app = createClientApp({ ...room, meter })
+  starts.defer(() => closeApp(app))
+  const address = await listen(app, config.host, config.port)
+  log.info({ version, address }, `job-orchestrator ${version}: client listening on ${address}`)
+  log.info(
+    { instance: memory.instance },
+    `payloads in ${resolve(dataPath, 'payloads')}, ${slots ?? 'any number of'} at once`,
+  )
+  const running = starts.move()
+  return { address, stop: () => running.disposeAsync() }
+}

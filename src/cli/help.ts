@@ -1,0 +1,56 @@
+/** The help texts, from the list of settings. */
+import { settingsOf } from '../config/config.ts'
+import type { Mode } from '../config/settings.ts'
+
+export const generalHelp = `Usage: job-orchestrator server [settings]
+       job-orchestrator client [settings]
+
+Takes jobs over HTTP, runs them on compute nodes, and brings the results back.
+
+  server    takes jobs, keeps them, sends them to clients, serves their results
+  client    sits on a compute node and runs what the server sends
+
+  --help       this text; after a mode, the mode's settings
+  --version    the version of this program
+
+Started without settings in two terminals, the two are a working system with a
+service "example". Then, for instance:
+
+  curl -F user_id=1 -F service=example -F file=@run.sh http://127.0.0.1:5000/upload
+`
+
+const purposes: Readonly<Record<Mode, string>> = {
+  server: 'Takes jobs over HTTP, sends them to clients, and serves their results.',
+  client: 'Runs the payloads that a server sends.',
+}
+
+const serviceHelp = `
+Services (environment only; <NAME> may contain underscores):
+  SERVICE_<NAME>_UPLOAD_URL      where its clients take payloads, separated by
+                                 commas, such as http://node1:9000/submit
+  SERVICE_<NAME>_DOWNLOAD_URL    where they give results, in the same order
+                                 (the upload URL with .../retrieve)
+  SERVICE_<NAME>_TERMINATE_URL   where they end payloads, in the same order
+                                 (the upload URL with .../kill)
+  SERVICE_<NAME>_RUNS_PER_USER   active jobs of one user at once (5)
+  SERVICE_<NAME>_MAX_RUNS        active jobs of the service at once (10)
+`
+
+const units = `
+Times take ms, s, min, h, d (a bare number is seconds); sizes take KiB, MiB, GiB,
+KB, MB, GB (a bare number is bytes). A flag wins over its environment variable.
+`
+
+/** All settings of a mode: flag, variable, default, meaning. */
+export function modeHelp(mode: Mode): string {
+  const settings = settingsOf(mode).map(([, { flag, value, env, help, fallback }]) => {
+    const usual = fallback[mode] === null ? '' : ` (${fallback[mode]})`
+    return `  --${flag} ${value}\n      ${env}: ${help}${usual}\n`
+  })
+  return (
+    `Usage: job-orchestrator ${mode} [settings]\n\n${purposes[mode]}\n\n` +
+    `Settings: flag, environment variable, meaning, default in parentheses\n${settings.join('')}` +
+    (mode === 'server' ? serviceHelp : '') +
+    units
+  )
+}

@@ -1,0 +1,151 @@
+/** Assembles the server. What is started first is stopped last. */
+import { resolve } from 'node:path'
+import type { ServerConfig } from '../config/config.ts'
+import { isActive } from '../domain/job.ts'
+import { JobFiles } from '../files/job-files.ts'
+import { httpGateway } from '../http/gateway.ts'
+import { createServerApp } from '../http/server/app.ts'
+import type { Log } from '../log.ts'
+import type { ClientListener } from '../server/client-listener.ts'
+import { Clients } from '../server/clients.ts'
+import { Getter } from '../server/getter.ts'
+import { Reconciler } from '../server/reconcile.ts'
+import { Sender } from '../server/sender.ts'
+import { Terminator } from '../server/terminate.ts'
+import { JobWatch } from '../server/watch.ts'
+import type { JobChange, JobStore } from '../store/jobs.ts'
+import { openJobStore } from '../store/sqlite/jobs.ts'
+import { takeLock } from '../store/sqlite/lock.ts'
+import { closeApp, listen } from './listen.ts'
+import type { Running } from './running.ts'
+import { starting } from './start-error.ts'
+import { version } from './version.ts'
+
+/** How long the start waits for the clients' answers before it tells who is there. */
+const greetMs = 2_000
+
+/**
+ * Starts a server.
+ *
+ * @throws StartError when something is in its way that the operator can mend.
+ */
+export async function startServer(config: ServerConfig, log: Log): Promise<Running> {
+  await using starts = new AsyncDisposableStack()
+  const files = new JobFiles(config.dataPath)
+  const store = await openStore(config, files, log, starts)
+  const gateway = starts.use(httpGateway())
+  const watch = new JobWatch(store)
+  const quotas = new Map(config.services.map(({ name, quota }) => [name, quota]))
+  const services = new Set(quotas.keys())
+
+  const listener: ClientListener = {
+    onSnapshot: (...args) => reconciler.onSnapshot(...args),
+    onPayload: (...args) => reconciler.onPayload(...args),
+    onLost: (...args) => reconciler.onLost(...args),
+    onFree: () => sender.wake(),
+  }
+  const addresses = new Map(config.services.map(({ name, clients: at }) => [name, at]))
+  const clients = new Clients(addresses, gateway, store, listener, log)
+  const getter = new Getter({ store, files, gateway, log })
+  const sender = new Sender({ store, files, clients, gateway, log, quotas })
+  const { killGraceMs } = config
+  const terminator = new Terminator({ store, gateway, sender, watch, log, killGraceMs })
+  const reconciler = new Reconciler({ store, gateway, getter, terminator, log })
+  starts.defer(() => reconciler.settled())
+
+  const app = await createServerApp({
+    store,
+    files,
+    gateway,
+    clients,
+    terminator,
+    services,
+    version,
+    log,
+    maxUploadSizeBytes: config.maxUploadSizeBytes,
+  })
+  store.onChange((change) => {
+    tellLog(log, change)
+    if (mayFreeTurn(change)) sender.wake()
+  })
+
+  // What earlier processes left under way goes on.
+  const active = await store.active()
+  for (const { job, attempt } of active) clients.link(attempt.client).activeJobs.add(job.id)
+  starts.defer(() => clients.stop())
+  clients.start()
+  starts.defer(() => getter.stop())
+  getter.start()
+  starts.defer(() => sender.stop())
+  for (const one of active) if (one.job.status === 'Processing') sender.resume(one)
+  starts.defer(() => closeApp(app))
+  const address = await listen(app, config.host, config.port)
+  sender.start()
+  await greet(config, address, clients, log)
+  const running = starts.move()
+  return { address, stop: () => running.disposeAsync() }
+}
+
+async function openStore(
+  config: ServerConfig,
+  files: JobFiles,
+  log: Log,
+  starts: AsyncDisposableStack,
+): Promise<JobStore> {
+  const { dataPath, dbPath, maxAttempts } = config
+  await starting(`cannot use the data directory ${resolve(dataPath)}`, () => files.prepare())
+  return starting('cannot open the store', async () => {
+    starts.use(takeLock(files.lockFile, 'give each server its own --data-path'))
+    starts.use(takeLock(`${dbPath}.lock`, 'give each server its own --db-path and --data-path'))
+    const store = starts.use(openJobStore(dbPath, { maxAttempts }))
+    const removed = await files.removeLeftovers(store.highestId)
+    if (removed > 0) log.info({ removed }, `removed ${removed} unfinished uploads`)
+    return store
+  })
+}
+
+/** One screen: where it is, what it serves, and who is there. */
+async function greet(
+  config: ServerConfig,
+  address: string,
+  clients: Clients,
+  log: Log,
+): Promise<void> {
+  for (const warning of config.warnings) log.warn(warning)
+  log.info({ version, address }, `job-orchestrator ${version}: server listening on ${address}`)
+  log.info(`database ${resolve(config.dbPath)}, files in ${resolve(config.dataPath, 'jobs')}`)
+  log.info(`API: ${address}/swagger-ui/`)
+  const { promise: late, resolve: isLate } = Promise.withResolvers<void>()
+  const timer = setTimeout(isLate, greetMs)
+  await Promise.race([Promise.all([...clients.all()].map(({ tried }) => tried)), late])
+  clearTimeout(timer)
+  for (const { name, quota } of config.services) {
+    const there = clients.ofService(name).map((link) => {
+      const { uploadUrl } = link.address
+      return link.reachable
+        ? `${uploadUrl} (reachable, load ${link.load} %)`
+        : `${uploadUrl} (not reachable: ${link.trouble ?? 'no answer yet'})`
+    })
+    log.info(
+      { service: name, ...quota },
+      `service ${name}: ${quota.runsPerUser} jobs at once per user, ${quota.maxRuns} in all, at ` +
+        there.join(', '),
+    )
+  }
+}
+
+/** The one log line of a job's change. */
+function tellLog(log: Log, { job, from, client, reason }: JobChange): void {
+  const { id, status, attempt } = job
+  const walk = from === null || from === status ? status : `${from} -> ${status}`
+  const where = client === null ? '' : ` (attempt ${attempt} at ${client})`
+  log.info(
+    { job: id, user: job.userId, service: job.service, from, to: status, attempt, client, reason },
+    `job ${id}: ${walk}${where}: ${reason}`,
+  )
+}
+
+/** Whether somebody may be able to start now who could not before. */
+function mayFreeTurn({ job, from }: JobChange): boolean {
+  return job.status === 'Queued' || (from !== null && isActive(from) && !isActive(job.status))
+}

@@ -1,0 +1,32 @@
+import type { Payload, PayloadStatus } from '../domain/payload.ts'
+import type { PayloadChange } from '../store/payloads.ts'
+import type { ClientContext } from './context.ts'
+
+/**
+ * One step of a payload: written, told to its server, and logged.
+ *
+ * @returns the payload after it, or `undefined` if it was not in status `from`.
+ */
+export function step(
+  { store, events, log }: ClientContext,
+  id: number,
+  from: PayloadStatus,
+  to: PayloadStatus,
+  change: PayloadChange,
+): Payload | undefined {
+  const payload = store.change(id, from, to, change)
+  if (!payload) return undefined
+  events.tell(payload)
+  tellLog(log, payload)
+  return payload
+}
+
+/** The one log line of a payload's status. */
+export function tellLog(log: ClientContext['log'], payload: Payload): void {
+  const { id, origin, status, message } = payload
+  const whose = origin ? ` (job ${origin.jobId}, attempt ${origin.attempt})` : ''
+  log.info(
+    { payload: id, job: origin?.jobId, attempt: origin?.attempt, status },
+    `payload ${id}${whose}: ${status}${message && `: ${message}`}`,
+  )
+}

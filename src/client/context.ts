@@ -1,0 +1,22 @@
+import type { Executor } from '../executors/executor.ts'
+import type { PayloadFiles } from '../files/payload-files.ts'
+import type { Log } from '../log.ts'
+import type { ClientMemory } from '../store/client-memory.ts'
+import type { PayloadStore } from '../store/payloads.ts'
+import type { EventHub } from './events.ts'
+
+/** What the steps of a payload's life work on. */
+export type ClientContext = {
+  readonly store: PayloadStore
+  readonly memory: ClientMemory
+  readonly files: PayloadFiles
+  readonly executor: Executor
+  readonly events: EventHub
+  readonly log: Log
+  /** Payloads that run at once; `null`: no limit. */
+  readonly slots: number | null
+  /** Most bytes in the files of one payload. */
+  readonly maxPayloadBytes: number
+  /** Variables that every script gets; see `environment.ts`. */
+  readonly environment: Readonly<Record<string, string>>
+}

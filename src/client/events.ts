@@ -1,0 +1,69 @@
+/** Tells each server of its payloads at once; the server need never ask. */
+import type { Payload } from '../domain/payload.ts'
+import { heartbeatMs, protocolVersion } from '../domain/protocol.ts'
+import type { ClientEvent, LoadEvent, PayloadEvent } from '../domain/protocol.ts'
+import type { PayloadStore } from '../store/payloads.ts'
+
+type Listener = (event: ClientEvent) => void
+
+export class EventHub {
+  readonly #instance: string
+  readonly #store: PayloadStore
+  readonly #load: () => LoadEvent
+  readonly #listeners = new Map<Listener, string>()
+  #heartbeat: NodeJS.Timeout | undefined
+
+  constructor(instance: string, store: PayloadStore, load: () => LoadEvent) {
+    this.#instance = instance
+    this.#store = store
+    this.#load = load
+  }
+
+  /**
+   * Gives the listener a snapshot, and then every change, until the returned function is called.
+   * Snapshot and subscription are one synchronous act: nothing can happen between them.
+   */
+  subscribe(serverId: string, listener: Listener): () => void {
+    const payloads = this.#store.ofServer(serverId).flatMap((payload) => toEvent(payload) ?? [])
+    const load = this.#load()
+    const snapshot = { protocol: protocolVersion, instance: this.#instance, load, payloads }
+    listener({ name: 'snapshot', data: snapshot })
+    this.#listeners.set(listener, serverId)
+    this.#heartbeat ??= setInterval(() => this.#beat(), heartbeatMs)
+    return () => this.#unsubscribe(listener)
+  }
+
+  #unsubscribe(listener: Listener): void {
+    this.#listeners.delete(listener)
+    if (this.#listeners.size > 0) return
+    clearInterval(this.#heartbeat)
+    this.#heartbeat = undefined
+  }
+
+  /** Tells the payload's server how it is now. */
+  tell(payload: Payload): void {
+    const data = toEvent(payload)
+    if (data) this.#tellServer(data.key, { name: 'payload', data })
+  }
+
+  /** Tells the payload's server that nothing is left of it. */
+  tellLost({ origin }: Payload, message: string): void {
+    if (origin) this.#tellServer(origin.key, { name: 'lost', data: { key: origin.key, message } })
+  }
+
+  #tellServer(key: string, event: ClientEvent): void {
+    for (const [listener, serverId] of this.#listeners) {
+      if (key.startsWith(`${serverId}-`)) listener(event)
+    }
+  }
+
+  #beat(): void {
+    const data = this.#load()
+    for (const listener of this.#listeners.keys()) listener({ name: 'load', data })
+  }
+}
+
+function toEvent({ id, origin, status, message, result }: Payload): PayloadEvent | undefined {
+  if (!origin) return undefined
+  return { key: origin.key, id, status, message, ...(result && { result }) }
+}

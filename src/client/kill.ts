@@ -1,0 +1,80 @@
+/** Ending payloads, and refusing what has not come yet. */
+import { payloadEnded } from '../domain/payload.ts'
+import type { Payload } from '../domain/payload.ts'
+import type { ClientRoom } from './room.ts'
+
+/**
+ * Ends a payload: one that waits never starts, one that runs has its script ended; both are packed
+ * and become `Killed`. One that has ended stays as it is.
+ */
+export async function kill(room: ClientRoom, payload: Payload, reason: string): Promise<void> {
+  const { store, files, runner } = room
+  const { id, status } = payload
+  if (payloadEnded(status) || payload.killReason !== null) return
+  // First in the table, so that nothing can start it meanwhile; then on disk; then for real.
+  const marked = store.change(id, status, status, { killReason: reason })
+  if (!marked) return
+  await files.writeKillReason(id, reason)
+  if (status === 'Prepared') runner.settle(marked, { status: 'Killed', message: reason })
+  else runner.kill(id, reason)
+}
+
+/**
+ * Ends what is held under a key, or, if there is nothing, refuses that key for good.
+ *
+ * @returns whether there is a payload under this key.
+ */
+export async function killKey(room: ClientRoom, key: string, reason: string): Promise<boolean> {
+  const payload = await refuseUnlessHere(room, key)
+  if (payload) await kill(room, payload, reason)
+  return payload !== undefined
+}
+
+/**
+ * Ends and removes what is held under a key, and refuses that key for good. When it resolves,
+ * nothing runs under it.
+ *
+ * @returns whether there was a payload under this key.
+ */
+export async function cancelKey(room: ClientRoom, key: string): Promise<boolean> {
+  const payload = await refuseUnlessHere(room, key)
+  if (!payload) return false
+  room.memory.refuse(key, Date.now())
+  if (!payloadEnded(payload.status) && payload.killReason === null) {
+    room.store.change(payload.id, payload.status, payload.status, { killReason: 'cancelled' })
+  }
+  await room.runner.abandon(payload.id, 'cancelled')
+  await removePayload(room, payload.id)
+  return true
+}
+
+/**
+ * Forgets an ended payload: its server has the result.
+ *
+ * @returns `false` if it has not ended.
+ */
+export async function forgetKey(room: ClientRoom, key: string): Promise<boolean> {
+  const payload = room.store.findByKey(key)
+  if (!payload) return true
+  if (!payloadEnded(payload.status)) return false
+  room.memory.refuse(key, Date.now())
+  await removePayload(room, payload.id)
+  return true
+}
+
+async function removePayload({ store, files }: ClientRoom, id: number): Promise<void> {
+  store.remove(id)
+  await files.remove(id)
+}
+
+/** The payload under a key; without one, the key is refused, also for a submission under way. */
+async function refuseUnlessHere(room: ClientRoom, key: string): Promise<Payload | undefined> {
+  const { store, memory, receiving } = room
+  const payload = store.findByKey(key)
+  if (payload) return payload
+  memory.refuse(key, Date.now())
+  const submission = receiving.get(key)
+  submission?.abort.abort()
+  await submission?.over
+  return store.findByKey(key)
+}

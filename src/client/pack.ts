@@ -1,0 +1,102 @@
+/** The last step of a payload: its work directory becomes one ZIP, once, and the payload is final. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { messageOf } from '../domain/errors.ts'
+import type { Ending } from '../domain/job.ts'
+import { ownDirectory } from '../domain/names.ts'
+import { signalOf } from '../domain/payload.ts'
+import type { Exit, Payload } from '../domain/payload.ts'
+import { archive } from '../files/archive.ts'
+import type { Extra } from '../files/archive.ts'
+import { write } from '../files/durable.ts'
+import type { PayloadPaths } from '../files/payload-files.ts'
+import type { LeftOut } from '../files/walk.ts'
+import { step } from './changes.ts'
+import type { ClientContext } from './context.ts'
+
+export type Verdict = { readonly status: Ending; readonly message: string }
+
+/** A full disk may have room again later. */
+const retryMs = 5_000
+
+/**
+ * Packs, makes the result durable, and only then says that the payload has ended.
+ *
+ * When the files cannot be packed, the payload fails with the reason, and with its logs alone.
+ */
+export async function pack(
+  context: ClientContext,
+  payload: Payload,
+  verdict: Verdict,
+  exit: Exit | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const { files, log } = context
+  const { id } = payload
+  const paths = files.paths(id)
+  const endedAtMs = Date.now()
+  let final = verdict
+  let root = paths.work
+  for (;;) {
+    const extras = (leftOut: readonly LeftOut[]) =>
+      ownFiles(paths, describe(payload, final, exit, endedAtMs, leftOut))
+    try {
+      const { result, handle } = await write(paths.result, archive(root, extras))
+      const { startedAtMs } = payload
+      await files.writeOutcome(id, { ...final, startedAtMs, endedAtMs, result }, handle)
+      step(context, id, payload.status, final.status, {
+        message: final.message,
+        endedAtMs,
+        result,
+      })
+      return
+    } catch (error) {
+      log.error({ err: error, payload: id }, `payload ${id} could not be packed`)
+      if (root === paths.home) await delay(retryMs, undefined, { signal })
+      final = { status: 'Failed', message: `the result could not be packed: ${messageOf(error)}` }
+      root = paths.home // nothing of ours is in there, and little of the script's
+    }
+  }
+}
+
+/** What of ours is in a result. */
+function ownFiles(paths: PayloadPaths, description: unknown): readonly Extra[] {
+  return [
+    ...logFiles(paths),
+    { path: `${ownDirectory}/job.json`, text: `${JSON.stringify(description, null, 2)}\n` },
+  ]
+}
+
+/** The script's output, as it goes into results. */
+export function logFiles(paths: PayloadPaths): readonly Extra[] {
+  return [
+    { path: `${ownDirectory}/stdout.log`, file: paths.stdout },
+    { path: `${ownDirectory}/stderr.log`, file: paths.stderr },
+  ]
+}
+
+/** `.orchestrator/job.json`. */
+function describe(
+  { id, origin, receivedAtMs, startedAtMs }: Payload,
+  { status, message }: Verdict,
+  exit: Exit | undefined,
+  endedAtMs: number,
+  leftOut: readonly LeftOut[],
+) {
+  const exitCode = exit?.exitCode ?? null
+  return {
+    job: origin?.jobId ?? null,
+    user: origin?.userId ?? null,
+    service: origin?.service ?? null,
+    attempt: origin?.attempt ?? null,
+    payload: id,
+    status,
+    reason: message,
+    exitCode,
+    signal: (exitCode !== null && signalOf(exitCode)) || null,
+    cpuSeconds: exit?.cpuSeconds ?? null,
+    receivedAt: new Date(receivedAtMs).toISOString(),
+    startedAt: startedAtMs === null ? null : new Date(startedAtMs).toISOString(),
+    endedAt: new Date(endedAtMs).toISOString(),
+    leftOut,
+  }
+}

@@ -1,0 +1,35 @@
+/** What can be had of a payload: how it is, its result, or its files as they are now. */
+import { createReadStream } from 'node:fs'
+import type { Readable } from 'node:stream'
+import { Fault } from '../domain/errors.ts'
+import { payloadEnded } from '../domain/payload.ts'
+import type { Payload } from '../domain/payload.ts'
+import { archive } from '../files/archive.ts'
+import type { ClientContext } from './context.ts'
+import { logFiles } from './pack.ts'
+
+const readBytes = 1024 * 1024
+
+/** A ZIP to send; `sizeBytes` where it is known. */
+export type Zip = { readonly content: Readable; readonly sizeBytes?: number }
+
+/** @throws Fault `not_found` */
+export function findPayload({ store }: ClientContext, id: number): Payload {
+  const payload = store.find(id)
+  if (!payload) throw new Fault('not_found', `there is no payload ${id}`)
+  return payload
+}
+
+/** The packed result of an ended payload. */
+export function result({ files }: ClientContext, { id, result: packed }: Payload): Zip {
+  if (!packed) throw new Fault('conflict', `payload ${id} has not ended`)
+  const content = createReadStream(files.paths(id).result, { highWaterMark: readBytes })
+  return { content, sizeBytes: packed.sizeBytes }
+}
+
+/** The work directory as it is now, or the result of an ended payload. */
+export function partial(context: ClientContext, payload: Payload): Zip {
+  if (payloadEnded(payload.status)) return result(context, payload)
+  const paths = context.files.paths(payload.id)
+  return { content: archive(paths.work, () => logFiles(paths)) }
+}

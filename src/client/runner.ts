@@ -1,0 +1,142 @@
+/** Starts prepared payloads, sees them end, and has them packed. */
+import { messageOf } from '../domain/errors.ts'
+import { judge } from '../domain/payload.ts'
+import type { Payload } from '../domain/payload.ts'
+import type { Execution, Task } from '../executors/executor.ts'
+import { Loop } from '../loop.ts'
+import { step } from './changes.ts'
+import type { ClientContext } from './context.ts'
+import { scriptEnvironment } from './environment.ts'
+import { pack } from './pack.ts'
+import type { Verdict } from './pack.ts'
+
+export class Runner {
+  readonly #context: ClientContext
+  readonly #loop: Loop
+  readonly #executions = new Map<number, Execution>()
+  /** What is being done with a payload now, from its start to its end. */
+  readonly #tasks = new Map<number, Promise<void>>()
+  /** Payloads of which nothing is wanted any more. */
+  readonly #abandoned = new Set<number>()
+  readonly #stopping = new AbortController()
+
+  constructor(context: ClientContext) {
+    this.#context = context
+    this.#loop = new Loop('runner', async () => this.#startAll(), context.log)
+  }
+
+  start(): void {
+    this.#loop.start()
+  }
+
+  wake(): void {
+    this.#loop.wake()
+  }
+
+  /**
+   * Starts nothing more. Scripts go on without us; what is being packed is packed first, unless
+   * the signal says that there is no time.
+   */
+  async stop(hurry: AbortSignal): Promise<void> {
+    this.#stopping.abort()
+    await this.#loop.stop()
+    const packing = [...this.#tasks].filter(([id]) => !this.#executions.has(id))
+    const cut = new Promise<void>((resolve) => hurry.addEventListener('abort', () => resolve()))
+    await Promise.race([Promise.all(packing.map(([, task]) => task)), cut])
+  }
+
+  /** Whether another payload could start now. */
+  get hasFreeSlot(): boolean {
+    const { store, slots } = this.#context
+    return slots === null || store.count().active < slots
+  }
+
+  /** What a payload's script is started with. */
+  taskOf(payload: Payload): Task {
+    const { files, environment } = this.#context
+    const paths = files.paths(payload.id)
+    return { paths, environment: scriptEnvironment(environment, payload, paths) }
+  }
+
+  /** Goes on with a script that runs already. */
+  resume(payload: Payload, execution: Execution): void {
+    this.#track(payload.id, this.#follow(payload, execution))
+  }
+
+  /** Makes a payload that will not run final. */
+  settle(payload: Payload, verdict: Verdict): void {
+    const { signal } = this.#stopping
+    this.#track(payload.id, pack(this.#context, payload, verdict, undefined, signal))
+  }
+
+  /** Ends the script of a payload, if it runs; it is packed like any other. */
+  kill(id: number, reason: string): void {
+    this.#executions.get(id)?.kill(reason)
+  }
+
+  /** Ends the script of a payload, if it runs, and resolves when nobody works on it any more. */
+  async abandon(id: number, reason: string): Promise<void> {
+    this.#abandoned.add(id)
+    this.kill(id, reason)
+    await this.#tasks.get(id)
+    this.#abandoned.delete(id)
+  }
+
+  async #startAll(): Promise<undefined> {
+    const { store, slots } = this.#context
+    while (slots === null || store.count().running < slots) {
+      const payload = store.nextPrepared()
+      if (!payload) return
+      const change = { startedAtMs: Date.now() }
+      const started = step(this.#context, payload.id, 'Prepared', 'Running', change)
+      if (started) this.#track(payload.id, this.#run(started))
+    }
+  }
+
+  #track(id: number, task: Promise<void>): void {
+    const { log } = this.#context
+    const tracked = task
+      .catch((error: unknown) => {
+        if (this.#stopping.signal.aborted) return
+        log.error({ err: error, payload: id }, `payload ${id} is stuck until the next start`)
+      })
+      .finally(() => {
+        this.#tasks.delete(id)
+        this.wake()
+      })
+    this.#tasks.set(id, tracked)
+  }
+
+  async #run(payload: Payload): Promise<void> {
+    const { executor, log } = this.#context
+    let execution: Execution
+    try {
+      execution = await executor.start(this.taskOf(payload))
+    } catch (error) {
+      log.error({ err: error, payload: payload.id }, `payload ${payload.id} could not be started`)
+      const message = `run.sh could not be started: ${messageOf(error)}`
+      const verdict: Verdict = { status: 'Failed', message }
+      return pack(this.#context, payload, verdict, undefined, this.#stopping.signal)
+    }
+    await this.#follow(payload, execution)
+  }
+
+  async #follow({ id }: Payload, execution: Execution): Promise<void> {
+    const { store, files, events, log } = this.#context
+    this.#executions.set(id, execution)
+    const running = store.change(id, 'Running', 'Running', { pid: execution.pid })
+    if (!running) throw new Error(`payload ${id} runs, but is not Running`)
+    if (running.killReason !== null) execution.kill(running.killReason)
+    const exit = await execution.ended.finally(() => this.#executions.delete(id))
+    if (this.#abandoned.has(id)) return
+    if (exit === 'lost') {
+      const message = 'its supervising shell vanished without an exit code'
+      log.error({ payload: id }, `payload ${id} is lost: ${message}`)
+      store.remove(id)
+      await files.remove(id)
+      events.tellLost(running, message)
+      return
+    }
+    await pack(this.#context, running, judge(exit), exit, this.#stopping.signal)
+  }
+}

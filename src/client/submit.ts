@@ -1,0 +1,121 @@
+/** Takes a payload from a server: durable before it is answered. */
+import { Value } from 'typebox/value'
+import { Fault } from '../domain/errors.ts'
+import type { Part } from '../domain/part.ts'
+import { SubmitOptions, optionsPart } from '../domain/protocol.ts'
+import type { Payload, PayloadOrigin } from '../domain/payload.ts'
+import { limited } from '../files/limited.ts'
+import type { Workspace } from '../files/workspace.ts'
+import { tellLog } from './changes.ts'
+import type { ClientRoom } from './room.ts'
+
+/**
+ * Receives the parts of a submission.
+ *
+ * Our servers send their options first. A 2.2.3 server sends none: its payload has no key, and is
+ * taken also when no slot is free, for to be refused would be final there.
+ *
+ * @returns the payload; the one we have, if its key has come before.
+ * @throws Fault when it cannot be taken; nothing is left of it then.
+ */
+export async function submit(room: ClientRoom, parts: AsyncIterable<Part>): Promise<Payload> {
+  const workspace = await room.files.receive()
+  const { promise: over, resolve: isOver } = Promise.withResolvers<void>()
+  const abort = new AbortController()
+  let origin: PayloadOrigin | null = null
+  let left = room.maxPayloadBytes
+  try {
+    for await (const part of parts) {
+      abort.signal.throwIfAborted()
+      if (part.kind === 'field') {
+        if (part.name !== optionsPart) continue
+        if (origin) throw new Fault('invalid', `part "${optionsPart}" was sent twice`)
+        origin = readOptions(part.value)
+        const present = claimKey(room, origin.key)
+        if (present) return present
+        room.receiving.set(origin.key, { abort, over })
+      } else {
+        const content = limited(part.content, left, tooLarge(room), abort.signal)
+        await workspace.add(pathOf(part), content)
+        left -= content.sizeBytes
+      }
+    }
+    abort.signal.throwIfAborted()
+    return await take(room, workspace, origin, abort.signal)
+  } catch (error) {
+    throw abort.signal.aborted ? refusedKey() : error
+  } finally {
+    if (origin && room.receiving.get(origin.key)?.over === over) room.receiving.delete(origin.key)
+    await workspace.discard()
+    isOver()
+  }
+}
+
+/** From here on it is a payload. */
+async function take(
+  { files, store, memory, runner, log }: ClientRoom,
+  workspace: Workspace,
+  origin: PayloadOrigin | null,
+  aborted: AbortSignal,
+): Promise<Payload> {
+  const hasScript = workspace.has('run.sh')
+  if (origin && !hasScript) throw noScript()
+  const id = memory.nextPayloadId()
+  const manifest = { id, origin, receivedAtMs: Date.now() }
+  await files.publish(workspace, manifest)
+  if (aborted.aborted) {
+    await files.remove(id)
+    throw refusedKey()
+  }
+  const payload = store.insert(manifest)
+  tellLog(log, payload)
+  if (hasScript) runner.wake()
+  else runner.settle(payload, { status: 'Invalid', message: noScript().message })
+  return payload
+}
+
+function noScript(): Fault {
+  return new Fault('invalid', 'there is no run.sh at the top of the payload')
+}
+
+function refusedKey(): Fault {
+  return new Fault('gone', 'this key was cancelled or forgotten; it is refused')
+}
+
+function tooLarge({ maxPayloadBytes }: ClientRoom): () => Fault {
+  return () =>
+    new Fault('too_large', `the files are larger than MAX_UPLOAD_SIZE here (${maxPayloadBytes} B)`)
+}
+
+function readOptions(text: string): PayloadOrigin {
+  let options: unknown
+  try {
+    options = JSON.parse(text)
+  } catch (error) {
+    throw new Fault('invalid', `part "${optionsPart}" is not JSON`, { cause: error })
+  }
+  if (Value.Check(SubmitOptions, options)) return options
+  const [first] = Value.Errors(SubmitOptions, options)
+  const where = first?.instancePath ?? ''
+  throw new Fault('invalid', `part "${optionsPart}"${where} is wrong: ${first?.message}`)
+}
+
+/** The payload that is here under this key already, or the right to receive one. */
+function claimKey(room: ClientRoom, key: string): Payload | undefined {
+  const payload = room.store.findByKey(key)
+  if (payload) return payload
+  if (room.memory.isRefused(key)) throw refusedKey()
+  if (room.receiving.has(key)) {
+    throw new Fault('conflict', 'a payload is being received under this key')
+  }
+  if (!room.runner.hasFreeSlot) throw new Fault('busy', 'no slot is free')
+  return undefined
+}
+
+/**
+ * A server of 2.2.3 sends the path as the part's name and the last segment as its filename; ours
+ * sends the path as its filename.
+ */
+function pathOf({ field, filename }: Part & { kind: 'file' }): string {
+  return field.includes('/') && field.endsWith(`/${filename}`) ? field : filename
+}

@@ -1,0 +1,139 @@
+/** Flags and environment become one frozen, typed configuration; all faults are told at once. */
+import { parseArgs } from 'node:util'
+import { readServices } from './services.ts'
+import type { ServiceConfig } from './services.ts'
+import { settings } from './settings.ts'
+import type { Mode, Setting, SettingName } from './settings.ts'
+import { Wrong } from './units.ts'
+
+type Values = {
+  readonly [Name in SettingName]: Exclude<ReturnType<(typeof settings)[Name]['parse']>, Wrong>
+}
+
+/** Times are in milliseconds, sizes in bytes. */
+export type ServerConfig = Pick<
+  Values,
+  | 'port'
+  | 'host'
+  | 'dbPath'
+  | 'dataPath'
+  | 'maxUploadSizeBytes'
+  | 'maxAttempts'
+  | 'killGraceMs'
+  | 'logLevel'
+> & {
+  readonly services: readonly ServiceConfig[]
+  readonly warnings: readonly string[]
+}
+
+export type ClientConfig = Pick<
+  Values,
+  'port' | 'host' | 'dataPath' | 'maxUploadSizeBytes' | 'killGraceMs' | 'passEnv' | 'logLevel'
+> & {
+  /** `null`: as many as are sent. */
+  readonly slots: number | null
+  readonly warnings: readonly string[]
+}
+
+/** The configuration is wrong; `faults` has a line for each fault there is. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly faults: readonly string[]
+
+  constructor(faults: readonly string[]) {
+    super(`the configuration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}`)
+    this.faults = faults
+  }
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** @throws ConfigError with all that is wrong. */
+export function readServerConfig(args: readonly string[], environment: Environment): ServerConfig {
+  const faults: string[] = []
+  const warnings: string[] = []
+  const values = readSettings('server', args, environment, faults)
+  const services = readServices(environment, faults, warnings)
+  return finish({ ...values, services, warnings }, faults)
+}
+
+/** @throws ConfigError with all that is wrong. */
+export function readClientConfig(args: readonly string[], environment: Environment): ClientConfig {
+  const faults: string[] = []
+  const { slots, passEnv, ...values } = readSettings('client', args, environment, faults)
+  return finish({ ...values, slots: slots ?? null, passEnv: passEnv ?? [], warnings: [] }, faults)
+}
+
+function finish<C extends object>(config: C, faults: readonly string[]): Readonly<C> {
+  if (faults.length > 0) throw new ConfigError(faults)
+  return Object.freeze(config)
+}
+
+/** The settings of a mode, in the order of the help text. */
+export function settingsOf(mode: Mode): [SettingName, Setting<unknown>][] {
+  return Object.entries<Setting<unknown>>(settings)
+    .filter(([, setting]) => setting.modes.includes(mode))
+    .map(([name, setting]) => [name as SettingName, setting])
+}
+
+function readSettings(
+  mode: Mode,
+  args: readonly string[],
+  environment: Environment,
+  faults: string[],
+): Values {
+  const known = settingsOf(mode)
+  const flags = readFlags(mode, args, faults)
+  const values: Partial<Record<SettingName, unknown>> = {}
+  for (const [name, { env, flag, fallback, parse }] of known) {
+    const fromFlag = flags.get(flag)
+    const fromEnvironment = environment[env]
+    const text =
+      fromFlag ?? (fromEnvironment === '' ? undefined : fromEnvironment) ?? fallback[mode]
+    if (text === null) continue
+    const value = parse(text)
+    if (value instanceof Wrong) {
+      const source = fromFlag === undefined ? env : `--${flag}`
+      faults.push(`${source}: expected ${value.expected}, got "${text}"`)
+    } else {
+      values[name] = value
+    }
+  }
+  // Where a value is missing, there is a fault, and nobody gets to see the rest.
+  return values as Values
+}
+
+function readFlags(mode: Mode, args: readonly string[], faults: string[]): Map<string, string> {
+  const known = new Set(settingsOf(mode).map(([, setting]) => setting.flag))
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: Object.fromEntries(
+      Object.values(settings).map(({ flag }) => [flag, { type: 'string' as const }]),
+    ),
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  })
+  const flags = new Map<string, string>()
+  for (const token of tokens) {
+    if (token.kind === 'positional') {
+      faults.push(`"${token.value}" means nothing here; settings are flags such as --port`)
+    } else if (token.kind === 'option') {
+      if (!known.has(token.name)) faults.push(unknownFlag(mode, token.rawName))
+      else if (token.value === undefined || token.value === '') {
+        faults.push(`--${token.name} needs a value`)
+      } else if (flags.has(token.name)) faults.push(`--${token.name} is given twice`)
+      else flags.set(token.name, token.value)
+    }
+  }
+  return flags
+}
+
+function unknownFlag(mode: Mode, rawName: string): string {
+  const other = Object.values<Setting<unknown>>(settings).find(
+    (setting) => `--${setting.flag}` === rawName,
+  )
+  return other
+    ? `${rawName} is not for the ${mode}, only for the ${other.modes.join(' and the ')}`
+    : `${rawName} is not known; see job-orchestrator ${mode} --help`
+}

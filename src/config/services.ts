@@ -1,0 +1,145 @@
+/** Services come by environment only: `SERVICE_<NAME>_UPLOAD_URL` and its companions. */
+import type { ClientAddress } from '../domain/job.ts'
+import type { Quota } from '../domain/quota.ts'
+import { Wrong, parseHttpUrl, parseWhole } from './units.ts'
+
+export type ServiceConfig = {
+  /** Lower case. */
+  readonly name: string
+  readonly clients: readonly ClientAddress[]
+  readonly quota: Quota
+}
+
+const suffixes = [
+  'UPLOAD_URL',
+  'DOWNLOAD_URL',
+  'TERMINATE_URL',
+  'RUNS_PER_USER',
+  'MAX_RUNS',
+] as const
+type Suffix = (typeof suffixes)[number]
+
+const defaultQuota: Quota = { runsPerUser: 5, maxRuns: 10 }
+
+/** The service there is when none is configured: a client on this machine as it is by default. */
+const exampleUploadUrl = 'http://127.0.0.1:9000/submit'
+
+type Environment = Readonly<Record<string, string | undefined>>
+type Raw = Partial<Record<Suffix, string>>
+
+/**
+ * Reads the services.
+ *
+ * @param faults gets a line for everything that is wrong.
+ * @param warnings gets a line for what looks like a slip but does no harm.
+ */
+export function readServices(
+  environment: Environment,
+  faults: string[],
+  warnings: string[],
+): ServiceConfig[] {
+  const found = collect(environment, warnings)
+  if (found.size === 0) {
+    warnings.push(
+      `no service is configured: using "example" at ${exampleUploadUrl} ` +
+        '(set SERVICE_<NAME>_UPLOAD_URL to have your own)',
+    )
+    return [{ name: 'example', clients: [besides(exampleUploadUrl)], quota: defaultQuota }]
+  }
+  return [...found].map(([name, raw]) => ({
+    name: name.toLowerCase(),
+    clients: readClients(name, raw, faults),
+    quota: readQuota(name, raw, faults),
+  }))
+}
+
+function collect(environment: Environment, warnings: string[]): Map<string, Raw> {
+  const found = new Map<string, Raw>()
+  for (const [variable, text] of Object.entries(environment)) {
+    if (!variable.startsWith('SERVICE_') || text === undefined || text === '') continue
+    const suffix = suffixes.find((known) => variable.endsWith(`_${known}`))
+    const name = suffix && variable.slice('SERVICE_'.length, -suffix.length - 1).toUpperCase()
+    if (suffix && name) {
+      found.set(name, { ...found.get(name), [suffix]: text })
+    } else {
+      warnings.push(
+        `${variable} is ignored: expected SERVICE_<NAME>_ and one of ${suffixes.join(', ')}`,
+      )
+    }
+  }
+  return found
+}
+
+function readClients(name: string, raw: Raw, faults: string[]): ClientAddress[] {
+  const uploads = readUrls(`SERVICE_${name}_UPLOAD_URL`, raw.UPLOAD_URL, faults)
+  if (!uploads) {
+    if (raw.UPLOAD_URL === undefined) {
+      faults.push(`service ${name.toLowerCase()} has no SERVICE_${name}_UPLOAD_URL`)
+    }
+    return []
+  }
+  const others = (['DOWNLOAD_URL', 'TERMINATE_URL'] as const).map((suffix) => {
+    const variable = `SERVICE_${name}_${suffix}`
+    const urls = readUrls(variable, raw[suffix], faults)
+    if (urls && urls.length !== uploads.length) {
+      faults.push(
+        `${variable} lists ${urls.length} where SERVICE_${name}_UPLOAD_URL lists ` +
+          `${uploads.length}; they pair by position`,
+      )
+    }
+    return urls
+  })
+  return uploads.map((uploadUrl, index) => {
+    const usual = besides(uploadUrl)
+    return {
+      uploadUrl,
+      downloadUrl: others[0]?.[index] ?? usual.downloadUrl,
+      terminateUrl: others[1]?.[index] ?? usual.terminateUrl,
+    }
+  })
+}
+
+/** An address without a path is the client itself, where `/submit` is meant. */
+function withSubmit(url: string): string {
+  return new URL(url).pathname === '/' ? new URL('/submit', url).href : url
+}
+
+function readUrls(
+  variable: string,
+  text: string | undefined,
+  faults: string[],
+): string[] | undefined {
+  if (text === undefined) return undefined
+  const urls: string[] = []
+  for (const part of text.split(',').map((piece) => piece.trim())) {
+    const url = parseHttpUrl(part)
+    if (url instanceof Wrong) faults.push(`${variable}: expected ${url.expected}, got "${part}"`)
+    else urls.push(variable.endsWith('_UPLOAD_URL') ? withSubmit(url) : url.replace(/\/$/, ''))
+  }
+  const twice = urls.find((url, index) => urls.indexOf(url) !== index)
+  if (twice !== undefined) faults.push(`${variable} lists ${twice} twice`)
+  return urls
+}
+
+function besides(uploadUrl: string): ClientAddress {
+  return {
+    uploadUrl,
+    downloadUrl: new URL('retrieve', uploadUrl).href,
+    terminateUrl: new URL('kill', uploadUrl).href,
+  }
+}
+
+function readQuota(name: string, raw: Raw, faults: string[]): Quota {
+  const read = (suffix: 'RUNS_PER_USER' | 'MAX_RUNS', fallback: number): number => {
+    const text = raw[suffix]
+    if (text === undefined) return fallback
+    const value = parseWhole(1, 1_000_000)(text)
+    if (!(value instanceof Wrong)) return value
+    faults.push(`SERVICE_${name}_${suffix}: expected ${value.expected}, got "${text}"`)
+    return fallback
+  }
+  return {
+    runsPerUser: read('RUNS_PER_USER', defaultQuota.runsPerUser),
+    maxRuns: read('MAX_RUNS', defaultQuota.maxRuns),
+  }
+}

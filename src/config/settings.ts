@@ -1,0 +1,150 @@
+/** Every setting there is: the help text, the parser and the documentation's test read this list. */
+import { logLevels } from '../domain/log-level.ts'
+import type { LogLevel } from '../domain/log-level.ts'
+import { Wrong, parseDurationMs, parseSizeBytes, parseWhole } from './units.ts'
+
+export type Mode = 'server' | 'client'
+
+export type Setting<T> = {
+  readonly env: string
+  readonly flag: string
+  /** Stands for the value in the help text. */
+  readonly value: string
+  readonly help: string
+  readonly modes: readonly Mode[]
+  /** As it would be written; `null`: there is none. */
+  readonly fallback: Readonly<Record<Mode, string | null>>
+  readonly parse: (text: string) => T | Wrong
+}
+
+const both: readonly Mode[] = ['server', 'client']
+const same = (text: string | null) => ({ server: text, client: text })
+
+function parseHost(text: string): string | Wrong {
+  return /^[\w.:%-]+$/.test(text) ? text : new Wrong('a host name or an IP address')
+}
+
+function parseNames(text: string): readonly string[] | Wrong {
+  const names = text.split(',').map((name) => name.trim())
+  return names.every((name) => /^[A-Za-z_]\w*$/.test(name))
+    ? names
+    : new Wrong('names of variables, separated by commas')
+}
+
+function parseLogLevel(text: string): LogLevel | Wrong {
+  const level = logLevels.find((known) => known === text.toLowerCase())
+  return level ?? new Wrong(`one of ${logLevels.join(', ')}`)
+}
+
+export const settings = {
+  port: {
+    env: 'PORT',
+    flag: 'port',
+    value: 'NUMBER',
+    help: 'port to listen on; 0 takes any free one and prints it',
+    modes: both,
+    fallback: { server: '5000', client: '9000' },
+    parse: parseWhole(0, 65_535),
+  },
+  host: {
+    env: 'HOST',
+    flag: 'host',
+    value: 'ADDRESS',
+    help: 'address to listen on',
+    modes: both,
+    fallback: same('127.0.0.1'),
+    parse: parseHost,
+  },
+  dbPath: {
+    env: 'DB_PATH',
+    flag: 'db-path',
+    value: 'FILE',
+    help: "the server's database",
+    modes: ['server'],
+    fallback: same('./db.sqlite'),
+    parse: (text: string) => text,
+  },
+  dataPath: {
+    env: 'DATA_PATH',
+    flag: 'data-path',
+    value: 'DIRECTORY',
+    help: 'files: a server keeps jobs/ there, a client payloads/; both may share one',
+    modes: both,
+    fallback: same('./data'),
+    parse: (text: string) => text,
+  },
+  maxAgeMs: {
+    env: 'MAX_AGE',
+    flag: 'max-age',
+    value: 'TIME',
+    help: 'files of jobs that ended longer ago are to go (read, not yet acted on)',
+    modes: both,
+    fallback: same('10d'),
+    parse: parseDurationMs,
+  },
+  maxUploadSizeBytes: {
+    env: 'MAX_UPLOAD_SIZE',
+    flag: 'max-upload-size',
+    value: 'SIZE',
+    help: 'largest upload; on a client, most bytes in the files of one payload',
+    modes: both,
+    fallback: same('400MiB'),
+    parse: parseSizeBytes,
+  },
+  maxAttempts: {
+    env: 'MAX_ATTEMPTS',
+    flag: 'max-attempts',
+    value: 'NUMBER',
+    help: 'attempts that clients may accept and lose before the job fails',
+    modes: ['server'],
+    fallback: same('5'),
+    parse: parseWhole(1, 1000),
+  },
+  clientLostAfterMs: {
+    env: 'CLIENT_LOST_AFTER',
+    flag: 'client-lost-after',
+    value: 'TIME',
+    help: 'a client silent for so long may lose its jobs to another (read, not yet acted on)',
+    modes: ['server'],
+    fallback: same('5min'),
+    parse: parseDurationMs,
+  },
+  killGraceMs: {
+    env: 'KILL_GRACE',
+    flag: 'kill-grace',
+    value: 'TIME',
+    help: 'from SIGTERM to SIGKILL, when a script is to end',
+    modes: both,
+    fallback: same('5s'),
+    parse: parseDurationMs,
+  },
+  slots: {
+    env: 'SLOTS',
+    flag: 'slots',
+    value: 'NUMBER',
+    help: 'payloads that run at once',
+    modes: ['client'],
+    fallback: same(null),
+    parse: parseWhole(1, 100_000),
+  },
+  passEnv: {
+    env: 'PASS_ENV',
+    flag: 'pass-env',
+    value: 'NAMES',
+    help: 'variables of the client that scripts get too, separated by commas',
+    modes: ['client'],
+    fallback: same(null),
+    parse: parseNames,
+  },
+  logLevel: {
+    env: 'LOG_LEVEL',
+    flag: 'log-level',
+    value: 'LEVEL',
+    help: `${logLevels.join(', ')}; lines for people on a terminal, JSON otherwise`,
+    modes: both,
+    fallback: same('info'),
+    parse: parseLogLevel,
+  },
+} satisfies Record<string, Setting<unknown>>
+
+export type SettingName = keyof typeof settings

@@ -1,0 +1,158 @@
+/**
+ * What becomes of a job when something is learnt about it. Pure: the store applies what is decided
+ * here inside one transaction, so that a decision and the row it was made from belong together.
+ *
+ * Facts arrive late, twice and out of order. A fact about an attempt that is not the job's current
+ * one, or about a job that is final, changes nothing; a fact that is already known neither.
+ */
+import { isActive, isFinal } from './job.ts'
+import type { Attempt, Ending, Job, JobStatus, Result } from './job.ts'
+
+/** Where a client keeps what it accepted. */
+type Receipt = { readonly payloadId: number; readonly instance: string }
+
+/** What can be learnt about a job; `attempt` is the number of the attempt it was learnt of. */
+export type Fact =
+  /** The client answered that it has the files, durably. */
+  | ({ readonly is: 'accepted'; readonly attempt: number } & Receipt)
+  /** run.sh is running. */
+  | ({ readonly is: 'started'; readonly attempt: number } & Receipt)
+  /** The client surely does not have it: not reached, or refused for now. */
+  | {
+      readonly is: 'undelivered'
+      readonly attempt: number
+      readonly reason: string
+      /** Not to be sent before this, if the trouble is the job's own. */
+      readonly retryAtMs: number | null
+    }
+  /** The client will never take these files. */
+  | { readonly is: 'refused'; readonly attempt: number; readonly reason: string }
+  /** It ended, and its result is stored. */
+  | {
+      readonly is: 'ended'
+      readonly attempt: number
+      readonly status: Ending
+      readonly message: string
+      readonly result: Result
+    }
+  /** A client that had accepted it has it no more. */
+  | { readonly is: 'lost'; readonly attempt: number; readonly reason: string }
+  /** The files of the job are not there any more, or not whole. */
+  | { readonly is: 'broken'; readonly attempt: number; readonly reason: string }
+  | { readonly is: 'terminate requested' }
+
+/** One step, or a mark on the job when `to` is the status that it has. */
+export type Change = {
+  readonly to: JobStatus
+  readonly reason: string
+  readonly job?: Partial<
+    Pick<Job, 'message' | 'lostAttempts' | 'terminateRequestedAtMs' | 'retryAtMs' | 'result'>
+  >
+  readonly attempt?: Partial<
+    Pick<
+      Attempt,
+      'instance' | 'payloadId' | 'submittedAtMs' | 'startedAtMs' | 'endedAtMs' | 'outcome'
+    >
+  >
+}
+
+export type Rules = {
+  /** So many accepted attempts may be lost; then the job fails. */
+  readonly maxAttempts: number
+}
+
+/**
+ * Decides what a fact changes.
+ *
+ * @returns the steps to take, in order; none if the fact changes nothing.
+ */
+export function decide(job: Job, fact: Fact, rules: Rules, nowMs: number): Change[] {
+  if (fact.is === 'terminate requested') return decideTerminate(job, nowMs)
+  if (fact.attempt !== job.attempt || !isActive(job.status)) return []
+  switch (fact.is) {
+    case 'accepted':
+      return accept(job, fact, nowMs)
+    case 'started':
+      return job.status === 'Running'
+        ? []
+        : [
+            ...accept(job, fact, nowMs),
+            { to: 'Running', reason: 'run.sh started', attempt: { startedAtMs: nowMs } },
+          ]
+    case 'ended':
+      return decideEnded(job, fact, nowMs)
+    case 'undelivered':
+      return job.status === 'Processing' ? [sendAgain(job, fact.reason, fact.retryAtMs, nowMs)] : []
+    case 'refused':
+      return job.status === 'Processing' ? [end('Invalid', fact.reason, nowMs)] : []
+    case 'broken':
+      return job.status === 'Processing' ? [end('Failed', fact.reason, nowMs)] : []
+    case 'lost':
+      return job.status === 'Processing' ? [] : [decideLost(job, fact.reason, rules, nowMs)]
+  }
+}
+
+function decideTerminate(job: Job, nowMs: number): Change[] {
+  if (isFinal(job.status) || job.terminateRequestedAtMs !== null) return []
+  const mark = { terminateRequestedAtMs: nowMs }
+  if (job.status === 'Queued') {
+    const reason = 'terminated before it was sent to a client'
+    return [{ to: 'Killed', reason, job: { ...mark, retryAtMs: null, message: reason } }]
+  }
+  return [{ to: job.status, reason: 'terminate requested', job: mark }]
+}
+
+function accept(job: Job, { payloadId, instance }: Receipt, nowMs: number): Change[] {
+  if (job.status !== 'Processing') return []
+  return [
+    {
+      to: 'Submitted',
+      reason: `accepted as payload ${payloadId}`,
+      job: { message: '' },
+      attempt: { payloadId, instance, submittedAtMs: nowMs },
+    },
+  ]
+}
+
+function decideEnded(job: Job, fact: Fact & { is: 'ended' }, nowMs: number): Change[] {
+  const { status, message, result } = fact
+  const last = end(status, message, nowMs, result)
+  if (job.status !== 'Processing') return [last]
+  // The end overtook the answer to /submit; the history still tells every step.
+  return [
+    { to: 'Submitted', reason: 'accepted and ended', attempt: { submittedAtMs: nowMs } },
+    last,
+  ]
+}
+
+function decideLost(job: Job, reason: string, rules: Rules, nowMs: number): Change {
+  const lostAttempts = job.lostAttempts + 1
+  if (job.terminateRequestedAtMs === null && lostAttempts >= rules.maxAttempts) {
+    const why = `lost ${lostAttempts} times by clients that had accepted it; last: ${reason}`
+    const change = end('Failed', why, nowMs)
+    return { ...change, job: { ...change.job, lostAttempts } }
+  }
+  const change = sendAgain(job, reason, null, nowMs)
+  return { ...change, job: { ...change.job, lostAttempts } }
+}
+
+/** Back to the queue; a job that is to be terminated ends instead, for it is never sent again. */
+function sendAgain(job: Job, reason: string, retryAtMs: number | null, nowMs: number): Change {
+  if (job.terminateRequestedAtMs !== null) return end('Killed', 'job terminated', nowMs)
+  return {
+    to: 'Queued',
+    reason,
+    job: { message: reason, retryAtMs },
+    attempt: { endedAtMs: nowMs, outcome: reason },
+  }
+}
+
+function end(to: Ending, message: string, nowMs: number, result: Result | null = null): Change {
+  const reason = message === '' ? 'run.sh ended with exit code 0' : message
+  return {
+    to,
+    reason,
+    job: { message, result },
+    attempt: { endedAtMs: nowMs, outcome: reason },
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * The shapes on the wire, with their schemas: each is validation, type and documentation at once.
+ */
+import { Type } from 'typebox'
+import type { Static, TSchema } from 'typebox'
+import { jobStatuses } from './job.ts'
+import { payloadStatuses } from './payload.ts'
+
+/** Version of what our server and our client say to each other in `/events`. */
+export const protocolVersion = 1
+
+/** The text part of `/submit` that carries `SubmitOptions`; a 2.2.3 client ignores it. */
+export const optionsPart = 'job-orchestrator'
+
+/** Carries an attempt's key with calls that name a payload by its id. */
+export const keyHeader = 'job-key'
+
+const oneOf = (values: readonly string[]) => Type.Enum([...values])
+
+/** All statuses that an application may meet; `Prepared`, `Locked`, `Unknown` for compatibility. */
+const anyStatus = Type.Enum([...jobStatuses, 'Prepared', 'Locked', 'Unknown'])
+
+export const MessageReply = Type.Object({ message: Type.String() }, { $id: 'Message' })
+
+/** What applications get of a job, and of every error. */
+export const JobReply = Type.Object(
+  {
+    id: Type.Integer({ description: 'The job; 0 if there is none.' }),
+    status: anyStatus,
+    message: Type.String({ description: 'Why; empty while there is nothing to say.' }),
+  },
+  { $id: 'Job', description: 'A job and how it is, or why a request was refused.' },
+)
+export type JobReply = Static<typeof JobReply>
+
+/** What servers get of a payload. A 2.2.3 server needs the first six fields with these types. */
+export const PayloadReply = Type.Object(
+  {
+    id: Type.Integer(),
+    input: Type.Object({}),
+    status: oneOf([...payloadStatuses, 'Unknown']),
+    loc: Type.String(),
+    pid: Type.Integer({ minimum: 0 }),
+    killed: Type.Boolean(),
+    message: Type.String(),
+    instance: Type.Optional(Type.String()),
+  },
+  { $id: 'Payload', description: 'A payload and how it is.' },
+)
+export type PayloadReply = Static<typeof PayloadReply>
+
+/**
+ * A key is the server's id and a random token: which attempt of which server. Both sides check
+ * the form before a key becomes part of a path or a query.
+ */
+const serverIdPattern = '[0-9a-f]{16}'
+export const ServerId = Type.String({ pattern: `^${serverIdPattern}$` })
+export const Key = Type.String({ pattern: `^${serverIdPattern}-[0-9a-f]{32}$` })
+
+export const SubmitOptions = Type.Object({
+  key: Key,
+  jobId: Type.Integer({ minimum: 1 }),
+  userId: Type.String(),
+  service: Type.String(),
+  attempt: Type.Integer({ minimum: 1 }),
+})
+export type SubmitOptions = Static<typeof SubmitOptions>
+
+/** What `POST /payloads/{key}/kill` and `.../cancel` answer. */
+export const KeyReply = Type.Object(
+  {
+    known: Type.Boolean({
+      description: 'false: nothing is held under this key, and nothing ever will be.',
+    }),
+  },
+  { $id: 'Key' },
+)
+
+const ResultInfo = Type.Object({
+  sizeBytes: Type.Integer({ minimum: 0 }),
+  sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+})
+
+/** One payload in the event stream. `result` is there when it has ended. */
+export const PayloadEvent = Type.Object({
+  key: Key,
+  id: Type.Integer(),
+  status: oneOf(payloadStatuses),
+  message: Type.String(),
+  result: Type.Optional(ResultInfo),
+})
+export type PayloadEvent = Static<typeof PayloadEvent> & {
+  status: (typeof payloadStatuses)[number]
+}
+
+export const LoadEvent = Type.Object({
+  load: Type.Number({ minimum: 0, maximum: 100 }),
+  slots: Type.Union([Type.Integer({ minimum: 1 }), Type.Null()]),
+  active: Type.Integer({ minimum: 0 }),
+})
+export type LoadEvent = Static<typeof LoadEvent>
+
+export const SnapshotEvent = Type.Object({
+  protocol: Type.Integer(),
+  instance: Type.String({ minLength: 1 }),
+  load: LoadEvent,
+  payloads: Type.Array(PayloadEvent),
+})
+export type SnapshotEvent = Omit<Static<typeof SnapshotEvent>, 'payloads'> & {
+  payloads: PayloadEvent[]
+}
+
+/** A payload that had been accepted, and of which nothing is left. */
+export const LostEvent = Type.Object({ key: Key, message: Type.String() })
+export type LostEvent = Static<typeof LostEvent>
+
+/** The events of `GET /events`, by their names there; a reader ignores those it does not know. */
+export const clientEvents = {
+  snapshot: SnapshotEvent,
+  payload: PayloadEvent,
+  lost: LostEvent,
+  load: LoadEvent,
+} satisfies Record<string, TSchema>
+
+export type ClientEvent =
+  | { readonly name: 'snapshot'; readonly data: SnapshotEvent }
+  | { readonly name: 'payload'; readonly data: PayloadEvent }
+  | { readonly name: 'lost'; readonly data: LostEvent }
+  | { readonly name: 'load'; readonly data: LoadEvent }
+
+/** Between two `load` events at most; a reader may give up after a few of these. */
+export const heartbeatMs = 2_000
+
+const Times = {
+  createdAt: Type.String({ format: 'date-time' }),
+  changedAt: Type.String({ format: 'date-time' }),
+  finalAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]),
+}
+const MaybeTime = Type.Union([Type.String({ format: 'date-time' }), Type.Null()])
+
+export const JobDetails = Type.Object(
+  {
+    id: Type.Integer(),
+    user: Type.String(),
+    service: Type.String(),
+    status: oneOf(jobStatuses),
+    message: Type.String(),
+    ...Times,
+    terminateRequestedAt: MaybeTime,
+    result: Type.Union([ResultInfo, Type.Null()]),
+    attempts: Type.Array(
+      Type.Object({
+        number: Type.Integer(),
+        client: Type.String(),
+        payload: Type.Union([Type.Integer(), Type.Null()]),
+        claimedAt: Type.String({ format: 'date-time' }),
+        submittedAt: MaybeTime,
+        startedAt: MaybeTime,
+        endedAt: MaybeTime,
+        outcome: Type.Union([Type.String(), Type.Null()]),
+      }),
+    ),
+    history: Type.Array(
+      Type.Object({
+        at: Type.String({ format: 'date-time' }),
+        from: Type.Union([oneOf(jobStatuses), Type.Null()]),
+        to: oneOf(jobStatuses),
+        attempt: Type.Integer(),
+        client: Type.Union([Type.String(), Type.Null()]),
+        reason: Type.String(),
+      }),
+    ),
+  },
+  { $id: 'JobDetails', description: 'All that is known of a job.' },
+)
+export type JobDetails = Static<typeof JobDetails>
+
+export const ServerHealth = Type.Object(
+  {
+    status: Type.Enum(['ok', 'unavailable']),
+    database: Type.Enum(['ok', 'unavailable']),
+    services: Type.Array(
+      Type.Object({
+        name: Type.String(),
+        queued: Type.Integer(),
+        active: Type.Integer(),
+        oldestQueuedSeconds: Type.Union([Type.Number(), Type.Null()]),
+        clients: Type.Array(
+          Type.Object({
+            url: Type.String(),
+            reachable: Type.Boolean(),
+            load: Type.Union([Type.Number(), Type.Null()]),
+            slots: Type.Union([Type.Integer(), Type.Null()]),
+            active: Type.Integer(),
+          }),
+        ),
+      }),
+    ),
+  },
+  { $id: 'ServerHealth' },
+)
+export type ServerHealth = Static<typeof ServerHealth>
+
+export const ClientHealth = Type.Object(
+  {
+    status: Type.Enum(['ok', 'unavailable']),
+    database: Type.Enum(['ok', 'unavailable']),
+    instance: Type.String(),
+    load: Type.Number(),
+    slots: Type.Union([Type.Integer(), Type.Null()]),
+    active: Type.Integer(),
+  },
+  { $id: 'ClientHealth' },
+)

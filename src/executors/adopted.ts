@@ -1,0 +1,93 @@
+/** A script whose supervising shell was started by an earlier process of ours. */
+import { watch } from 'node:fs'
+import type { Exit } from '../domain/payload.ts'
+import type { Log } from '../log.ts'
+import type { Execution, Task } from './executor.ts'
+import { endLeftovers } from './leftovers.ts'
+import { findLeftovers, isSameProcess, signal } from './processes.ts'
+import type { ProcessIdentity } from './processes.ts'
+import { readExit, readStart } from './records.ts'
+import { Termination } from './termination.ts'
+
+/**
+ * The exit record's appearance is an event; the death of a supervising shell that is not our child
+ * is none, so it is looked for this often.
+ */
+const lookEveryMs = 1_000
+
+/**
+ * Takes back a script by its start record.
+ *
+ * @returns `undefined` if it was never started.
+ */
+export async function adopt(
+  task: Task,
+  killGraceMs: number,
+  log: Log,
+): Promise<Execution | undefined> {
+  const record = await readStart(task.paths.start)
+  return record && new AdoptedExecution(task, record, killGraceMs, log)
+}
+
+class AdoptedExecution implements Execution {
+  readonly pid: number
+  readonly ended: Promise<Exit | 'lost'>
+  readonly #task: Task
+  readonly #record: ProcessIdentity
+  readonly #termination: Termination
+  readonly #log: Log
+
+  constructor(task: Task, record: ProcessIdentity, killGraceMs: number, log: Log) {
+    this.#task = task
+    this.#record = record
+    this.#log = log
+    this.pid = record.pid
+    this.#termination = new Termination(killGraceMs, (name) => this.#signal(name))
+    this.#termination.ready()
+    this.ended = this.#finish()
+  }
+
+  kill(reason: string): void {
+    this.#termination.begin(reason)
+  }
+
+  async #signal(name: NodeJS.Signals): Promise<boolean> {
+    const session = (await isSameProcess(this.#record)) ? this.pid : null
+    const pids = await findLeftovers(session, this.#task.paths.tmp)
+    for (const pid of pids) signal(pid, name)
+    return pids.length > 0
+  }
+
+  async #finish(): Promise<Exit | 'lost'> {
+    await this.#waitForEnd()
+    this.#termination.end()
+    await endLeftovers(null, this.#task.paths.tmp, this.#log)
+    const { killReason } = this.#termination
+    const record = await readExit(this.#task.paths.exit)
+    if (record) return { ...record, killReason }
+    if (killReason !== null) return { exitCode: null, cpuSeconds: null, killReason }
+    return 'lost'
+  }
+
+  async #waitForEnd(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const look = () => {
+      this.#hasEnded().then((ended) => ended && resolve(), reject)
+    }
+    const watcher = watch(this.#task.paths.directory, look)
+    watcher.on('error', look)
+    const timer = setInterval(look, lookEveryMs)
+    try {
+      look()
+      await promise
+    } finally {
+      clearInterval(timer)
+      watcher.close()
+    }
+  }
+
+  async #hasEnded(): Promise<boolean> {
+    if ((await readExit(this.#task.paths.exit)) !== undefined) return true
+    return !(await isSameProcess(this.#record))
+  }
+}

@@ -1,0 +1,127 @@
+/** Runs `bash run.sh` under a supervising shell, in a session and a process group of its own. */
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { open } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
+import type { Exit } from '../domain/payload.ts'
+import type { Log } from '../log.ts'
+import { adopt } from './adopted.ts'
+import type { Execution, Executor, Task } from './executor.ts'
+import { signal } from './processes.ts'
+import { readExit } from './records.ts'
+import { alreadyStarted, supervisor } from './supervisor.ts'
+import { endLeftovers } from './leftovers.ts'
+import { Termination } from './termination.ts'
+
+/** What holds the script's descriptor 3 this long after its end was left behind by it. */
+const closingMs = 50
+
+/** @param killGraceMs from SIGTERM to SIGKILL. */
+export function bashExecutor(killGraceMs: number, log: Log): Executor {
+  return {
+    start: (task) => start(task, killGraceMs, log),
+    adopt: (task) => adopt(task, killGraceMs, log),
+  }
+}
+
+async function start(task: Task, killGraceMs: number, log: Log): Promise<Execution> {
+  const { paths, environment } = task
+  await using stdout = await open(paths.stdout, 'a')
+  await using stderr = await open(paths.stderr, 'a')
+  const child = spawn('bash', ['-c', supervisor, 'job-orchestrator', paths.directory], {
+    cwd: paths.work,
+    env: environment,
+    detached: true,
+    stdio: ['ignore', stdout.fd, stderr.fd, 'pipe'],
+  })
+  const closed = once(child, 'close')
+  closed.catch(() => {}) // it rejects together with `spawn`, which is awaited
+  const exited = once(child, 'exit')
+  exited.catch(() => {})
+  await once(child, 'spawn')
+  return new BashExecution(task, child, exited, closed, killGraceMs, log)
+}
+
+class BashExecution implements Execution {
+  readonly pid: number
+  readonly ended: Promise<Exit | 'lost'>
+  readonly #task: Task
+  readonly #log: Log
+  readonly #killGraceMs: number
+  readonly #termination: Termination
+  /** The script's process group, once the supervising shell has said it. */
+  #group: number | undefined
+  /** Stands in when another supervising shell turns out to have started the script. */
+  #other: Execution | undefined
+
+  constructor(
+    task: Task,
+    child: ChildProcess,
+    exited: Promise<unknown>,
+    closed: Promise<unknown>,
+    killGraceMs: number,
+    log: Log,
+  ) {
+    this.#task = task
+    this.#log = log
+    this.#killGraceMs = killGraceMs
+    this.pid = child.pid ?? 0
+    this.#termination = new Termination(killGraceMs, async (name) => this.#signal(name))
+    const channel = child.stdio[3] as Readable
+    channel.once('data', (line: Buffer) => {
+      this.#group = Number(line.toString('latin1').trim())
+      this.#termination.ready()
+    })
+    channel.resume()
+    this.ended = this.#finish(child, exited, closed)
+  }
+
+  kill(reason: string): void {
+    if (this.#other) this.#other.kill(reason)
+    else this.#termination.begin(reason)
+  }
+
+  #signal(name: NodeJS.Signals): boolean {
+    return this.#group !== undefined && signal(-this.#group, name)
+  }
+
+  async #finish(
+    child: ChildProcess,
+    exited: Promise<unknown>,
+    closed: Promise<unknown>,
+  ): Promise<Exit | 'lost'> {
+    await exited
+    this.#termination.end()
+    if (this.#group !== undefined) signal(-this.#group, 'SIGKILL')
+    if (!(await isWithin(closed, closingMs))) {
+      await endLeftovers(this.pid, this.#task.paths.tmp, this.#log)
+      child.stdio[3]?.destroy()
+    }
+    const { killReason } = this.#termination
+    const record = await readExit(this.#task.paths.exit)
+    if (record) return { ...record, killReason }
+    if (child.exitCode === alreadyStarted) return this.#followOther()
+    if (killReason !== null) return { exitCode: null, cpuSeconds: null, killReason }
+    return 'lost'
+  }
+
+  /** An earlier process of ours started the script and died before it could say so. */
+  async #followOther(): Promise<Exit | 'lost'> {
+    this.#other = await adopt(this.#task, this.#killGraceMs, this.#log)
+    if (!this.#other) return { exitCode: null, cpuSeconds: null, killReason: null }
+    const { wanted } = this.#termination
+    if (wanted !== null) this.#other.kill(wanted)
+    return this.#other.ended
+  }
+}
+
+async function isWithin(event: Promise<unknown>, ms: number): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<boolean>()
+  const timer = setTimeout(resolve, ms, false)
+  try {
+    return await Promise.race([event.then(() => true), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

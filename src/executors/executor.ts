@@ -1,0 +1,40 @@
+/** Where a payload runs: the contract that every executor keeps. */
+import type { Exit } from '../domain/payload.ts'
+import type { PayloadPaths } from '../files/payload-files.ts'
+
+export type Task = {
+  readonly paths: PayloadPaths
+  /** The script's whole environment. */
+  readonly environment: Readonly<Record<string, string>>
+}
+
+/** A script that runs. */
+export interface Execution {
+  /** Process id of its supervising shell. */
+  readonly pid: number
+
+  /**
+   * How it ended; `lost` if its supervising shell vanished without a word. When it resolves,
+   * nothing is left of what the script started.
+   */
+  readonly ended: Promise<Exit | 'lost'>
+
+  /** Ends it: politely, then not. The first reason wins; once it has ended this does nothing. */
+  kill(reason: string): void
+}
+
+export interface Executor {
+  /**
+   * Starts `run.sh` of a payload; its start record makes sure that it starts at most once.
+   *
+   * @throws when no process can be started; nothing has run then.
+   */
+  start(task: Task): Promise<Execution>
+
+  /**
+   * Takes back a script that an earlier process of ours started.
+   *
+   * @returns `undefined` if it was never started.
+   */
+  adopt(task: Task): Promise<Execution | undefined>
+}

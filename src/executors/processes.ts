@@ -1,0 +1,73 @@
+/** Looking at and ending processes of this machine (Linux, proc(5)). */
+import { readFile, readdir } from 'node:fs/promises'
+import { systemCode } from '../domain/errors.ts'
+
+/** A process is recognised by all three: its id alone may be another's by now. */
+export type ProcessIdentity = {
+  readonly pid: number
+  /** Clock ticks since boot. */
+  readonly startTime: number
+  readonly bootId: string
+}
+
+type ProcessStat = { readonly state: string; readonly session: number; readonly startTime: number }
+
+/** `undefined` when there is no such process. */
+async function readStat(pid: number): Promise<ProcessStat | undefined> {
+  const text = await readProc(`/proc/${pid}/stat`)
+  // The second field is the program's name, which may contain anything, even ")".
+  const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ')
+  if (!fields) return undefined
+  return { state: fields[0] ?? '', session: Number(fields[3]), startTime: Number(fields[19]) }
+}
+
+/** Whether the process is there and alive; a zombie is not. */
+export async function isSameProcess({ pid, startTime, bootId }: ProcessIdentity): Promise<boolean> {
+  const [stat, boot] = await Promise.all([
+    readStat(pid),
+    readProc('/proc/sys/kernel/random/boot_id'),
+  ])
+  return stat?.startTime === startTime && stat.state !== 'Z' && boot?.trim() === bootId
+}
+
+/**
+ * The process ids of all that a payload's script started and left: those in the session of its
+ * supervising shell, and those that left it but still have the payload's private TMPDIR.
+ *
+ * @param session `null` where the supervising shell's id may be another process's by now.
+ */
+export async function findLeftovers(
+  session: number | null,
+  tmpDirectory: string,
+): Promise<number[]> {
+  const marker = `TMPDIR=${tmpDirectory}`
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
+  const found: number[] = []
+  for (const pid of pids) {
+    if (pid === process.pid || pid === session) continue
+    const stat = await readStat(pid)
+    if (!stat || stat.state === 'Z') continue
+    const environment = stat.session === session ? '' : await readProc(`/proc/${pid}/environ`)
+    if (stat.session === session || environment?.split('\0').includes(marker)) found.push(pid)
+  }
+  return found
+}
+
+/** Sends a signal to a process, or to a group as a negative number; `false` if it is not there. */
+export function signal(pid: number, name: NodeJS.Signals): boolean {
+  try {
+    process.kill(pid, name)
+    return true
+  } catch (error) {
+    if (systemCode(error) === 'ESRCH') return false
+    throw error
+  }
+}
+
+async function readProc(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'latin1')
+  } catch {
+    return undefined // it ended meanwhile, or it is another user's
+  }
+}

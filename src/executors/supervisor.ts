@@ -1,0 +1,30 @@
+/**
+ * The supervising shell of one script. It lives on when the daemon ends, and notes how the script
+ * ended. Builtins only, for it must cost next to nothing.
+ *
+ * Called with the payload's directory as $1, in the work directory, as leader of its own session.
+ * Descriptor 3 is a socket to the daemon: it gets the process group of the script, and its end is
+ * seen there when the last process that inherited it is gone.
+ */
+export const supervisor = `
+trap : PIPE
+set -m
+exec 4>&2 2>/dev/null
+directory=$1
+read -r stat <"/proc/$$/stat"
+set -- \${stat##*) }
+started=\${20}
+read -r boot </proc/sys/kernel/random/boot_id
+set -C
+echo "$$ $started $boot" >"$directory/start" || exit 75
+bash run.sh 2>&4 4>&- &
+echo "$!" >&3
+exec 3>&- 4>&-
+wait "$!"
+code=$?
+{ times; echo "exit $code"; } >"$directory/exit"
+exit 0
+`
+
+/** Exit code of a supervising shell that found that another one had started the script. */
+export const alreadyStarted = 75

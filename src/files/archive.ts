@@ -1,0 +1,153 @@
+/**
+ * A directory as a ZIP, streamed: memory does not grow with the size of the files, and one file is
+ * open at a time. ZIP64 where it is needed.
+ *
+ * What is in the directory was left by a stranger's script, perhaps one that still runs. So a file
+ * is opened without following links and without waiting (a FIFO would wait for ever), and is read
+ * only as far as it went when it was opened.
+ */
+import { constants } from 'node:fs'
+import { open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { finished } from 'node:stream/promises'
+import type { PassThrough, Readable } from 'node:stream'
+import { ZipFile } from 'yazl'
+import { systemCode } from '../domain/errors.ts'
+import { walk } from './walk.ts'
+import type { Found, LeftOut } from './walk.ts'
+
+/** Level 6 is a tenth slower and hardly smaller. */
+const compressionLevel = 1
+
+/** Files up to this size are read whole: setting up streams costs more than packing them. */
+const smallFileBytes = 64 * 1024
+/** So much of them may wait in memory. */
+const mostBufferedBytes = 1024 * 1024
+const readBytes = 256 * 1024
+
+/** A file that is put into the archive beside what is in the directory. */
+export type Extra =
+  | { readonly path: string; readonly file: string }
+  | { readonly path: string; readonly text: string }
+
+/**
+ * Packs a directory.
+ *
+ * @param extras what else goes in, made when all else is packed, from the list of what was left out.
+ * @returns the ZIP. When the reader destroys it, packing stops; when packing fails, it is destroyed
+ *   with the error.
+ */
+export function archive(
+  root: string,
+  extras: (leftOut: readonly LeftOut[]) => readonly Extra[] = () => [],
+): Readable {
+  const zip = new ZipFile()
+  // yazl types it as the least that a stream can be; it makes a PassThrough.
+  const output = zip.outputStream as PassThrough
+  zip.on('error', (error) => output.destroy(error instanceof Error ? error : undefined))
+  const packing = new Packing(zip, output)
+  packing.run(root, extras).catch((error: unknown) => {
+    output.destroy(error instanceof Error ? error : new Error(String(error)))
+  })
+  return output
+}
+
+class Packing {
+  readonly #zip: ZipFile
+  readonly #output: Readable
+  readonly #leftOut: LeftOut[] = []
+  #bufferedBytes = 0
+
+  constructor(zip: ZipFile, output: Readable) {
+    this.#zip = zip
+    this.#output = output
+  }
+
+  async run(
+    root: string,
+    extras: (leftOut: readonly LeftOut[]) => readonly Extra[],
+  ): Promise<void> {
+    for await (const found of walk(root)) {
+      if (this.#output.destroyed) return
+      await this.#add(found)
+    }
+    for (const extra of extras(this.#leftOut)) {
+      if (this.#output.destroyed) return
+      if ('text' in extra) {
+        this.#zip.addBuffer(Buffer.from(extra.text), extra.path, { compressionLevel })
+      } else {
+        await this.#addFile(extra.path, extra.file)
+      }
+    }
+    this.#zip.end()
+  }
+
+  async #add(found: Found): Promise<void> {
+    const { path } = found
+    switch (found.kind) {
+      case 'file':
+        return this.#addFile(path, found.file)
+      case 'empty directory':
+        return this.#zip.addEmptyDirectory(path, { mtime: found.mtime, mode: found.mode })
+      case 'link':
+        return this.#zip.addBuffer(found.target, path, {
+          mtime: found.mtime,
+          mode: 0o120777,
+          compressionLevel: 0,
+        })
+      case 'left out':
+        this.#leftOut.push({ path, why: found.why })
+    }
+  }
+
+  async #addFile(path: string, file: string): Promise<void> {
+    const opened = await this.#open(path, file)
+    if (!opened) return
+    const { handle, sizeBytes, ...options } = opened
+    if (sizeBytes <= smallFileBytes && this.#bufferedBytes <= mostBufferedBytes) {
+      const content = Buffer.alloc(sizeBytes)
+      const { bytesRead } = await handle
+        .read(content, 0, sizeBytes, 0)
+        .finally(() => handle.close())
+      this.#bufferedBytes += bytesRead
+      this.#zip.addBuffer(content.subarray(0, bytesRead), path, options)
+      return
+    }
+    const stream = handle.createReadStream({
+      start: 0,
+      end: Math.max(0, sizeBytes - 1),
+      highWaterMark: readBytes,
+    })
+    const abandon = () => stream.destroy()
+    this.#output.once('close', abandon)
+    this.#zip.addReadStream(stream, path, options)
+    // When it was read, all that came before it was written.
+    await finished(stream).catch((error: unknown) => {
+      if (!this.#output.destroyed) throw error
+    })
+    this.#output.off('close', abandon)
+    this.#bufferedBytes = 0
+  }
+
+  async #open(path: string, file: string) {
+    const leaveOut = (why: string) => void this.#leftOut.push({ path, why })
+    let handle: FileHandle
+    try {
+      const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants
+      handle = await open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+    } catch (error) {
+      const code = systemCode(error)
+      if (code === 'ENOENT') return leaveOut('vanished while it was packed')
+      if (code === 'ELOOP') return leaveOut('changed while it was packed')
+      if (code === 'EACCES' || code === 'ENXIO') return leaveOut(`cannot be read (${code})`)
+      throw error
+    }
+    const stats = await handle.stat()
+    if (!stats.isFile()) {
+      await handle.close()
+      return leaveOut('changed while it was packed')
+    }
+    const { size: sizeBytes, mtime, mode } = stats
+    return { handle, sizeBytes, mtime, mode: mode & 0o100777, compressionLevel }
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * What the server has on disk.
+ *
+ *     <DATA_PATH>/jobs/lock              held by the server that uses this directory
+ *     <DATA_PATH>/jobs/incoming/<name>/  an upload under way; nothing else knows of it
+ *     <DATA_PATH>/jobs/<id>/input/       the files of a job as they were uploaded
+ *     <DATA_PATH>/jobs/<id>/result.zip   its result, whole
+ */
+import { randomBytes } from 'node:crypto'
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { Fault, systemCode } from '../domain/errors.ts'
+import type { Result } from '../domain/job.ts'
+import { flush, syncDirectory, write } from './durable.ts'
+import { Workspace } from './workspace.ts'
+
+/** One uploaded file: its path in the job, where it is, and its size. */
+export type InputFile = { readonly path: string; readonly file: string; readonly sizeBytes: number }
+
+export class JobFiles {
+  readonly #root: string
+  readonly #incoming: string
+
+  /** @param dataPath DATA_PATH */
+  constructor(dataPath: string) {
+    this.#root = resolve(dataPath, 'jobs')
+    this.#incoming = join(this.#root, 'incoming')
+  }
+
+  get lockFile(): string {
+    return join(this.#root, 'lock')
+  }
+
+  /** Makes the directories. */
+  async prepare(): Promise<void> {
+    await mkdir(this.#incoming, { recursive: true })
+  }
+
+  /**
+   * Removes what an earlier process left: uploads that were never finished, and directories of
+   * jobs that were never committed, which have an id above all that were.
+   *
+   * @returns how many directories were removed.
+   */
+  async removeLeftovers(highestId: number): Promise<number> {
+    const unfinished = (await readdir(this.#incoming)).map((name) => join(this.#incoming, name))
+    const uncommitted = (await readdir(this.#root))
+      .filter((name) => /^\d+$/.test(name) && Number(name) > highestId)
+      .map((name) => join(this.#root, name))
+    const leftovers = [...unfinished, ...uncommitted]
+    for (const leftover of leftovers) await rm(leftover, { recursive: true, force: true })
+    return leftovers.length
+  }
+
+  /** A new workspace for an upload. */
+  receive(): Promise<Workspace> {
+    return Workspace.create(join(this.#incoming, randomBytes(8).toString('hex')), 'input')
+  }
+
+  /** Makes the files of an upload those of a job, durably. */
+  async publish(workspace: Workspace, id: number): Promise<void> {
+    await workspace.publish(this.#directory(id))
+  }
+
+  /** Takes the files of a job away that was never committed. */
+  async remove(id: number): Promise<void> {
+    await rm(this.#directory(id), { recursive: true, force: true })
+  }
+
+  inputDirectory(id: number): string {
+    return join(this.#directory(id), 'input')
+  }
+
+  /**
+   * The uploaded files, sorted by path.
+   *
+   * @throws Fault `not_found` if they are gone.
+   */
+  async inputs(id: number): Promise<InputFile[]> {
+    const root = this.inputDirectory(id)
+    try {
+      const entries = await readdir(root, { recursive: true, withFileTypes: true })
+      const files = entries
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name))
+        .toSorted()
+      return await Promise.all(
+        files.map(async (file) => ({
+          path: file.slice(root.length + 1),
+          file,
+          sizeBytes: (await stat(file)).size,
+        })),
+      )
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT') throw error
+      throw new Fault('not_found', 'the uploaded files are gone from the disk', { cause: error })
+    }
+  }
+
+  resultFile(id: number): string {
+    return join(this.#directory(id), 'result.zip')
+  }
+
+  /**
+   * Stores the result of a job, whole and durable or not at all.
+   *
+   * @throws Fault `conflict` if it is not what was announced; nothing is kept of it then.
+   */
+  async storeResult(
+    id: number,
+    attempt: number,
+    content: AsyncIterable<Uint8Array>,
+    announced: Result,
+  ): Promise<void> {
+    const part = join(this.#directory(id), `result.${attempt}.part`)
+    try {
+      const { result: got, handle } = await write(part, content)
+      if (got.sizeBytes !== announced.sizeBytes || got.sha256 !== announced.sha256) {
+        await handle.close()
+        throw new Fault(
+          'conflict',
+          `the result is not what was announced: ${got.sizeBytes} bytes, SHA-256 ${got.sha256}, ` +
+            `instead of ${announced.sizeBytes} bytes, SHA-256 ${announced.sha256}`,
+        )
+      }
+      // It counts only when the job is final, so its name need not wait for its content.
+      await rename(part, this.resultFile(id))
+      await Promise.all([flush(handle), syncDirectory(this.#directory(id))])
+    } catch (error) {
+      await rm(part, { force: true })
+      throw error
+    }
+  }
+
+  #directory(id: number): string {
+    return join(this.#root, String(id))
+  }
+}

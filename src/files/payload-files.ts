@@ -1,0 +1,169 @@
+/**
+ * What a client has on disk. A payload's directory says all that is to be known of it, so that the
+ * table of payloads can be made anew from the directories.
+ *
+ *     <DATA_PATH>/payloads/client.sqlite     instance, ids given, keys refused
+ *     <DATA_PATH>/payloads/lock              held by the client that uses this directory
+ *     <DATA_PATH>/payloads/incoming/<name>/  being received; nothing else knows of it
+ *     <DATA_PATH>/payloads/<id>/
+ *       payload.json   whose it is; a directory without it is no payload
+ *       work/          the work directory
+ *       home/, tmp/    the script's private HOME and TMPDIR
+ *       start          the start record of the supervising shell: its process id, its start time
+ *                      (field 22 of /proc/PID/stat) and the boot id
+ *       exit           how run.sh ended: CPU times, then "exit CODE"
+ *       stdout.log, stderr.log
+ *       kill           why it is to be ended
+ *       result.zip     the packed result
+ *       outcome.json   its final status; it is final, and result.zip whole, when this is there
+ */
+import { randomBytes } from 'node:crypto'
+import { mkdir, readFile, readdir, rm } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { systemCode } from '../domain/errors.ts'
+import type { Ending, Result } from '../domain/job.ts'
+import type { PayloadOrigin } from '../domain/payload.ts'
+import { flush, renameDurably, writeDurably, writeFlushed } from './durable.ts'
+import { Workspace } from './workspace.ts'
+
+/** `payload.json`. */
+export type Manifest = {
+  readonly id: number
+  readonly origin: PayloadOrigin | null
+  readonly receivedAtMs: number
+}
+
+/** `outcome.json`. */
+export type Outcome = {
+  readonly status: Ending
+  readonly message: string
+  readonly startedAtMs: number | null
+  readonly endedAtMs: number
+  readonly result: Result
+}
+
+export type PayloadPaths = ReturnType<typeof pathsIn>
+
+function pathsIn(directory: string) {
+  const at = (name: string) => join(directory, name)
+  return {
+    directory,
+    manifest: at('payload.json'),
+    work: at('work'),
+    home: at('home'),
+    tmp: at('tmp'),
+    start: at('start'),
+    exit: at('exit'),
+    stdout: at('stdout.log'),
+    stderr: at('stderr.log'),
+    kill: at('kill'),
+    result: at('result.zip'),
+    outcome: at('outcome.json'),
+  }
+}
+
+export class PayloadFiles {
+  readonly #root: string
+  readonly #incoming: string
+
+  /** @param dataPath DATA_PATH */
+  constructor(dataPath: string) {
+    this.#root = resolve(dataPath, 'payloads')
+    this.#incoming = join(this.#root, 'incoming')
+  }
+
+  get lockFile(): string {
+    return join(this.#root, 'lock')
+  }
+
+  get memoryFile(): string {
+    return join(this.#root, 'client.sqlite')
+  }
+
+  /** Makes the directories. */
+  async prepare(): Promise<void> {
+    await mkdir(this.#incoming, { recursive: true })
+  }
+
+  paths(id: number): PayloadPaths {
+    return pathsIn(join(this.#root, String(id)))
+  }
+
+  /** A new workspace for a payload. */
+  receive(): Promise<Workspace> {
+    return Workspace.create(join(this.#incoming, randomBytes(8).toString('hex')), 'work')
+  }
+
+  /** Makes what was received a payload, durably: from here on it will be run. */
+  async publish(workspace: Workspace, manifest: Manifest): Promise<void> {
+    const { directory, home, tmp, manifest: file } = this.paths(manifest.id)
+    await workspace.publish(directory)
+    await Promise.all([
+      mkdir(home),
+      mkdir(tmp),
+      writeFlushed(`${file}.part`, JSON.stringify(manifest)),
+    ])
+    await renameDurably(`${file}.part`, file)
+  }
+
+  /** Removes a payload; what lacks its manifest is not there, so that goes first. */
+  async remove(id: number): Promise<void> {
+    const { directory, manifest } = this.paths(id)
+    await rm(manifest, { force: true })
+    await rm(directory, { recursive: true, force: true })
+  }
+
+  /** Removes what was being received when an earlier process ended. */
+  async removeLeftovers(): Promise<void> {
+    for (const name of await readdir(this.#incoming)) {
+      await rm(join(this.#incoming, name), { recursive: true, force: true })
+    }
+  }
+
+  /** Ids of all directories that are named like payloads, in order. */
+  async ids(): Promise<number[]> {
+    const names = await readdir(this.#root)
+    return names
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number)
+      .toSorted((a, b) => a - b)
+  }
+
+  /** `undefined` if the directory is not a payload. */
+  async manifest(id: number): Promise<Manifest | undefined> {
+    const text = await readIfThere(this.paths(id).manifest)
+    return text === undefined ? undefined : (JSON.parse(text) as Manifest)
+  }
+
+  /** `undefined` if the payload is not final. */
+  async outcome(id: number): Promise<Outcome | undefined> {
+    const text = await readIfThere(this.paths(id).outcome)
+    return text === undefined ? undefined : (JSON.parse(text) as Outcome)
+  }
+
+  /** Makes a payload final, durably: its packed result first, then what became of it. */
+  async writeOutcome(id: number, outcome: Outcome, packed: FileHandle): Promise<void> {
+    const { outcome: file } = this.paths(id)
+    await Promise.all([flush(packed), writeFlushed(`${file}.part`, JSON.stringify(outcome))])
+    await renameDurably(`${file}.part`, file)
+  }
+
+  /** Notes why a payload is to be ended, so that it will be, whoever is there to do it. */
+  async writeKillReason(id: number, reason: string): Promise<void> {
+    await writeDurably(this.paths(id).kill, reason)
+  }
+
+  async killReason(id: number): Promise<string | undefined> {
+    return readIfThere(this.paths(id).kill)
+  }
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,124 @@
+/** A directory that is being filled with the files of a job, as they come from the wire. */
+import { mkdir, open, rename, rm } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { asFault } from '../domain/errors.ts'
+import { PathSet, safePath } from '../domain/names.ts'
+import { flush, syncDirectory } from './durable.ts'
+
+/** So many files may wait for the disk before the next one is taken. */
+const mostFlushes = 32
+
+/**
+ * Files go to `<directory>/<within>/`; the directory itself is private until it is published
+ * under its real name, or discarded.
+ */
+export class Workspace {
+  #directory: string
+  readonly #root: string
+  readonly #paths = new PathSet()
+  readonly #directories = new Set<string>()
+  readonly #flushes = new Set<Promise<void>>()
+  #flushFault: unknown
+  #isPublished = false
+
+  private constructor(directory: string, root: string) {
+    this.#directory = directory
+    this.#root = root
+  }
+
+  /** Makes a new empty workspace. */
+  static async create(directory: string, within: string): Promise<Workspace> {
+    const root = join(directory, within)
+    try {
+      await mkdir(root, { recursive: true })
+    } catch (error) {
+      throw asFault(error)
+    }
+    const workspace = new Workspace(directory, root)
+    workspace.#directories.add(directory).add(root)
+    return workspace
+  }
+
+  get fileCount(): number {
+    return this.#paths.size
+  }
+
+  has(path: string): boolean {
+    return this.#paths.has(path)
+  }
+
+  /**
+   * Writes one file.
+   *
+   * @param name as it was sent; see `safePath`.
+   * @throws Fault `invalid` for a name that cannot be, `no_space`, whatever `content` throws.
+   */
+  async add(name: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+    const path = safePath(name)
+    this.#paths.add(path)
+    const file = join(this.#root, path)
+    try {
+      await this.#makeParents(dirname(file))
+      const handle = await open(file, 'wx', 0o644)
+      try {
+        await handle.writeFile(content)
+      } catch (error) {
+        await handle.close()
+        throw error
+      }
+      await this.#flush(handle)
+    } catch (error) {
+      throw asFault(error)
+    }
+  }
+
+  async #makeParents(directory: string): Promise<void> {
+    const missing: string[] = []
+    for (let at = directory; !this.#directories.has(at); at = dirname(at)) missing.push(at)
+    if (missing.length === 0) return
+    await mkdir(directory, { recursive: true })
+    for (const made of missing) this.#directories.add(made)
+  }
+
+  /** Flushes and closes a file while the next one is taken. */
+  async #flush(handle: FileHandle): Promise<void> {
+    const flushing = flush(handle)
+      .catch((error: unknown) => {
+        this.#flushFault ??= error
+      })
+      .finally(() => this.#flushes.delete(flushing))
+    this.#flushes.add(flushing)
+    if (this.#flushes.size >= mostFlushes) await Promise.race(this.#flushes)
+  }
+
+  /**
+   * Gives the directory its real name, and then makes everything in it durable.
+   *
+   * What has to be found only when it is whole must be marked so by the caller, afterwards.
+   */
+  async publish(target: string): Promise<void> {
+    try {
+      await rename(this.#directory, target)
+      const from = this.#directory
+      this.#directory = target
+      const directories = [...this.#directories].map((made) => target + made.slice(from.length))
+      await Promise.all([
+        ...this.#flushes,
+        ...directories.map(syncDirectory),
+        syncDirectory(dirname(target)),
+      ])
+      if (this.#flushFault !== undefined) throw this.#flushFault
+      this.#isPublished = true
+    } catch (error) {
+      throw asFault(error)
+    }
+  }
+
+  /** Removes everything, unless it was published. */
+  async discard(): Promise<void> {
+    if (this.#isPublished) return
+    await Promise.all(this.#flushes)
+    await rm(this.#directory, { recursive: true, force: true })
+  }
+}

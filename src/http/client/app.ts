@@ -1,0 +1,26 @@
+/** The client's HTTP API. */
+import type { ClientRoom } from '../../client/room.ts'
+import type { LoadMeter } from '../../client/load.ts'
+import { ClientHealth, KeyReply, PayloadReply } from '../../domain/protocol.ts'
+import { createApp } from '../app.ts'
+import type { App } from '../app.ts'
+import { eventRoute } from './events.ts'
+import { healthRoutes } from './health.ts'
+import { keyRoutes } from './keys.ts'
+import { payloadRoutes } from './payloads.ts'
+import { submitRoute } from './submit.ts'
+
+export type ClientSteps = ClientRoom & { readonly meter: LoadMeter }
+
+export function createClientApp(steps: ClientSteps): App {
+  const app = createApp(steps.log)
+  app.addSchema(PayloadReply)
+  app.addSchema(KeyReply)
+  app.addSchema(ClientHealth)
+  healthRoutes(app, steps)
+  submitRoute(app, steps)
+  payloadRoutes(app, steps)
+  keyRoutes(app, steps)
+  eventRoute(app, steps)
+  return app
+}

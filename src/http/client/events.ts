@@ -1,0 +1,63 @@
+import { Readable } from 'node:stream'
+import { Type } from 'typebox'
+import { ServerId } from '../../domain/protocol.ts'
+import type { ClientEvent } from '../../domain/protocol.ts'
+import type { App } from '../app.ts'
+import { internal, job } from '../schemas.ts'
+import type { ClientSteps } from './app.ts'
+
+/** A reader that is so far behind is cut off; it begins again with a snapshot. */
+const mostBehindBytes = 1024 * 1024
+
+/** Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
+export function eventRoute(app: App, { events, log }: ClientSteps): void {
+  const streams = new Set<Readable>()
+
+  app.get(
+    '/events',
+    {
+      exposeHeadRoute: false,
+      schema: {
+        querystring: Type.Object({ server: ServerId }),
+        response: {
+          200: {
+            description: 'A snapshot, then every change, without end.',
+            content: { 'text/event-stream': { schema: Type.Unsafe<Readable>(Type.String()) } },
+          },
+          400: job('The id of the server is missing or malformed.'),
+          ...internal,
+        },
+      },
+    },
+    async (request, reply) => {
+      const { server } = request.query
+      const stream = new Readable({ read: () => {} })
+      let isFirst = true
+      const unsubscribe = events.subscribe(server, (event) => {
+        stream.push(format(event))
+        // The snapshot may be as large as it must.
+        if (!isFirst && stream.readableLength > mostBehindBytes) {
+          log.warn({ server }, 'a server reads its events too slowly and is cut off')
+          stream.destroy()
+        }
+        isFirst = false
+      })
+      streams.add(stream)
+      stream.once('close', () => {
+        unsubscribe()
+        streams.delete(stream)
+      })
+      reply.header('content-type', 'text/event-stream').header('cache-control', 'no-store')
+      return reply.send(stream)
+    },
+  )
+
+  // They would never end by themselves.
+  app.addHook('preClose', async () => {
+    for (const stream of streams) stream.push(null)
+  })
+}
+
+function format({ name, data }: ClientEvent): string {
+  return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`
+}

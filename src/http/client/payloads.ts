@@ -1,0 +1,74 @@
+/** Payloads by their ids, as servers of 2.2.3 ask for them. */
+import type { FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { kill } from '../../client/kill.ts'
+import { findPayload, partial, result } from '../../client/retrieve.ts'
+import { Fault } from '../../domain/errors.ts'
+import type { Payload } from '../../domain/payload.ts'
+import { keyHeader } from '../../domain/protocol.ts'
+import type { PayloadReply } from '../../domain/protocol.ts'
+import type { App } from '../app.ts'
+import { IdParams, internal, job, shared, zip, zipOr } from '../schemas.ts'
+import { sendZip } from '../zip.ts'
+import type { ClientSteps } from './app.ts'
+import { payloadReply } from './reply.ts'
+
+export function payloadRoutes(app: App, steps: ClientSteps): void {
+  const find = (request: FastifyRequest, id: number): Payload => {
+    const payload = findPayload(steps, id)
+    const key = request.headers[keyHeader]
+    if (key !== undefined && key !== payload.origin?.key) {
+      throw new Fault('conflict', `payload ${id} has another key`)
+    }
+    return payload
+  }
+  const refusals = {
+    400: job('The id is not a positive integer.'),
+    404: job('There is no such payload.'),
+    409: job('The payload has another key.'),
+    ...internal,
+  }
+
+  app.get(
+    '/retrieve/:id',
+    {
+      schema: {
+        params: IdParams,
+        response: {
+          200: zipOr(shared<PayloadReply>('Payload'), 'The result if Completed, else the payload.'),
+          ...refusals,
+        },
+      },
+    },
+    async (request, reply) => {
+      const payload = find(request, request.params.id)
+      if (payload.status === 'Completed') {
+        return sendZip(reply, result(steps, payload), `payload-${payload.id}.zip`)
+      }
+      return reply.type('application/json').send(payloadReply(payload, steps.memory.instance))
+    },
+  )
+
+  app.get(
+    '/retrieve_partial/:id',
+    { schema: { params: IdParams, response: { 200: zip('Its files as they are.'), ...refusals } } },
+    async (request, reply) => {
+      const payload = find(request, request.params.id)
+      return sendZip(reply, partial(steps, payload), `payload-${payload.id}.zip`)
+    },
+  )
+
+  app.post(
+    '/kill/:id',
+    {
+      schema: {
+        params: IdParams,
+        response: { 200: Type.Null({ description: 'It is being ended.' }), ...refusals },
+      },
+    },
+    async (request, reply) => {
+      await kill(steps, find(request, request.params.id), 'job terminated')
+      return reply.code(200).send(null)
+    },
+  )
+}

@@ -1,0 +1,33 @@
+import { submit } from '../../client/submit.ts'
+import type { PayloadReply } from '../../domain/protocol.ts'
+import type { App } from '../app.ts'
+import { readParts } from '../multipart.ts'
+import { internal, job, json, shared } from '../schemas.ts'
+import type { ClientSteps } from './app.ts'
+import { payloadReply } from './reply.ts'
+
+export function submitRoute(app: App, steps: ClientSteps): void {
+  app.post(
+    '/submit',
+    {
+      schema: {
+        consumes: ['multipart/form-data'],
+        response: {
+          200: json(shared<PayloadReply>('Payload'), 'It is here, durably.'),
+          400: job('The files are not what can be run.'),
+          409: job('A payload is being received under this key.'),
+          410: job('This key was cancelled or forgotten.'),
+          413: job('Larger than MAX_UPLOAD_SIZE.'),
+          415: job('The body is not multipart/form-data.'),
+          503: job('No slot is free.'),
+          507: job('The disk is full.'),
+          ...internal,
+        },
+      },
+    },
+    async (request) => {
+      const payload = await submit(steps, readParts(request.raw))
+      return payloadReply(payload, steps.memory.instance)
+    },
+  )
+}

@@ -1,0 +1,68 @@
+/** Writes a multipart body: text fields, then files, streamed, of a size that is known before. */
+import { randomBytes } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import type { InputFile } from '../files/job-files.ts'
+
+const readBytes = 256 * 1024
+
+export type MultipartBody = {
+  readonly contentType: string
+  readonly sizeBytes: number
+  readonly content: () => AsyncGenerator<Uint8Array>
+}
+
+/** @param fields names and values. */
+export function multipartBody(
+  fields: Readonly<Record<string, string>>,
+  files: readonly InputFile[],
+): MultipartBody {
+  const boundary = `job-orchestrator-${randomBytes(16).toString('hex')}`
+  const begin = Object.entries(fields)
+    .map(([name, value]) => `${head(boundary, `name="${name}"`)}\r\n${value}\r\n`)
+    .join('')
+  const parts = files.map((file) => ({
+    file,
+    head: Buffer.from(
+      head(boundary, `name="file"; ${filename(file.path)}`) +
+        'Content-Type: application/octet-stream\r\n\r\n',
+    ),
+  }))
+  const end = Buffer.from(`--${boundary}--\r\n`)
+  const sizes = parts.map((part) => part.head.byteLength + part.file.sizeBytes + 2)
+  return {
+    contentType: `multipart/form-data; boundary=${boundary}`,
+    sizeBytes: sizes.reduce((sum, size) => sum + size, Buffer.byteLength(begin) + end.byteLength),
+    async *content() {
+      yield Buffer.from(begin)
+      for (const part of parts) {
+        yield part.head
+        if (part.file.sizeBytes > 0) {
+          yield* createReadStream(part.file.file, { highWaterMark: readBytes })
+        }
+        yield Buffer.from('\r\n')
+      }
+      yield end
+    },
+  }
+}
+
+function head(boundary: string, disposition: string): string {
+  return `--${boundary}\r\nContent-Disposition: form-data; ${disposition}\r\n`
+}
+
+/**
+ * A plain name as it is, which everybody understands; any other with its bytes percent-encoded,
+ * as RFC 5987 says and busboy reads it, because browsers and servers disagree about quoting.
+ */
+function filename(path: string): string {
+  if (/^[\w./ @+=,~-]+$/.test(path)) return `filename="${path}"`
+  const encoded = [...Buffer.from(path)]
+    .map((byte) => {
+      const character = String.fromCharCode(byte)
+      return /[\w.~-]/.test(character)
+        ? character
+        : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
+    })
+    .join('')
+  return `filename*=utf-8''${encoded}`
+}

@@ -1,0 +1,169 @@
+/** A multipart body, part by part, as it comes. */
+import type { IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
+import busboy from 'busboy'
+import { Fault } from '../domain/errors.ts'
+import type { Part } from '../domain/part.ts'
+
+const longestFieldBytes = 64 * 1024
+const mostFields = 100
+
+/** A sender that was refused may go on sending for so long, so that it can read why. */
+const lingerMs = 5_000
+
+/**
+ * Reads a request's body. The content of each file has to be read before the next part is asked for.
+ *
+ * Whoever stops early, by an error or by leaving the loop, need not care for the rest of the body.
+ *
+ * @param mostBytes of the whole body, counted as they come.
+ * @throws Fault `unsupported`, `invalid`, `too_large`.
+ */
+export async function* readParts(
+  request: IncomingMessage,
+  mostBytes = Infinity,
+): AsyncGenerator<Part, void, undefined> {
+  if (Number(request.headers['content-length']) > mostBytes) {
+    linger(request)
+    throw tooLarge(mostBytes)
+  }
+  const body = new MultipartBody(request, mostBytes)
+  try {
+    for (let part = await body.next(); part; part = await body.next()) yield part
+  } finally {
+    body.close()
+  }
+}
+
+class MultipartBody {
+  readonly #request: IncomingMessage
+  readonly #parser: busboy.Busboy
+  readonly #mostBytes: number
+  #bytes = 0
+  readonly #parts: Part[] = []
+  #file: Readable | undefined
+  #fault: Fault | undefined
+  #isWhole = false
+  #news = Promise.withResolvers<void>()
+
+  constructor(request: IncomingMessage, mostBytes: number) {
+    this.#request = request
+    this.#mostBytes = mostBytes
+    this.#parser = createParser(request)
+    this.#parser.on('field', (name, value, { nameTruncated, valueTruncated }) => {
+      if (nameTruncated || valueTruncated) {
+        this.#fail(new Fault('invalid', `a field is longer than ${longestFieldBytes} bytes`))
+      } else this.#push({ kind: 'field', name, value })
+    })
+    this.#parser.on('fieldsLimit', () => {
+      this.#fail(new Fault('invalid', `there are more than ${mostFields} fields`))
+    })
+    this.#parser.on('file', (field, stream, { filename }) => {
+      // A form's file input that was left empty sends an empty name.
+      if (filename) this.#pushFile(field ?? '', filename, stream)
+      else stream.resume()
+    })
+    this.#parser.on('error', (error) => {
+      const why = error instanceof Error ? error.message : String(error)
+      this.#fail(new Fault('invalid', `the multipart body is malformed: ${why}`))
+    })
+    this.#parser.on('close', () => {
+      this.#isWhole = true
+      this.#news.resolve()
+    })
+    request.on('data', this.#count)
+    request.once('close', this.#broken)
+    request.pipe(this.#parser)
+  }
+
+  /** The next part; `undefined` when the body is whole. */
+  async next(): Promise<Part | undefined> {
+    for (;;) {
+      if (this.#fault) throw this.#fault
+      const part = this.#parts.shift()
+      if (part) return part
+      if (this.#isWhole) return undefined
+      this.#news = Promise.withResolvers()
+      await this.#news.promise
+    }
+  }
+
+  close(): void {
+    const request = this.#request
+    request.off('data', this.#count)
+    request.off('close', this.#broken)
+    request.unpipe(this.#parser)
+    this.#parser.on('error', () => {}) // what it says from here on interests nobody
+    this.#file?.on('error', () => {})
+    if (!this.#isWhole) this.#parser.destroy()
+    linger(request)
+  }
+
+  #push(part: Part): void {
+    this.#parts.push(part)
+    this.#news.resolve()
+  }
+
+  #pushFile(field: string, filename: string, stream: Readable): void {
+    this.#file = stream
+    stream.on('error', () => {}) // told by `read`, or by nobody if it is never read
+    this.#push({ kind: 'file', field, filename, content: this.#read(stream) })
+  }
+
+  async *#read(stream: Readable): AsyncGenerator<Uint8Array> {
+    try {
+      yield* stream
+    } catch (error) {
+      throw this.#fault ?? new Fault('invalid', 'the multipart body is malformed', { cause: error })
+    }
+    if (this.#fault) throw this.#fault
+  }
+
+  #fail(fault: Fault): void {
+    this.#fault ??= fault
+    this.#file?.destroy(this.#fault)
+    this.#news.resolve()
+  }
+
+  readonly #count = (chunk: Buffer): void => {
+    this.#bytes += chunk.byteLength
+    if (this.#bytes > this.#mostBytes) this.#fail(tooLarge(this.#mostBytes))
+  }
+
+  readonly #broken = (): void => {
+    if (!this.#request.complete) {
+      this.#fail(new Fault('invalid', 'the connection broke in the middle of the body'))
+    }
+  }
+}
+
+function createParser(request: IncomingMessage): busboy.Busboy {
+  try {
+    return busboy({
+      headers: request.headers,
+      preservePath: true,
+      defParamCharset: 'utf8',
+      limits: { fieldSize: longestFieldBytes, fields: mostFields },
+    })
+  } catch (error) {
+    linger(request)
+    const why = error instanceof Error ? error.message : String(error)
+    if (request.headers['content-type']?.startsWith('multipart/form-data')) {
+      throw new Fault('invalid', `the multipart body is malformed: ${why}`, { cause: error })
+    }
+    throw new Fault('unsupported', 'the body must be multipart/form-data', { cause: error })
+  }
+}
+
+/** Lets what is left of a body run out, for a while; then the connection is cut. */
+function linger(request: IncomingMessage): void {
+  if (request.complete || request.destroyed) return
+  request.resume()
+  const timer = setTimeout(() => request.destroy(), lingerMs)
+  request.once('close', () => clearTimeout(timer))
+  request.once('end', () => clearTimeout(timer))
+}
+
+function tooLarge(mostBytes: number): Fault {
+  return new Fault('too_large', `the upload is larger than MAX_UPLOAD_SIZE (${mostBytes} bytes)`)
+}

@@ -1,0 +1,62 @@
+/** The server's HTTP API. */
+import fastifySwagger from '@fastify/swagger'
+import fastifySwaggerUi from '@fastify/swagger-ui'
+import type { Log } from '../../log.ts'
+import type { DownloadContext } from '../../server/download.ts'
+import type { HealthContext } from '../../server/health.ts'
+import type { Terminator } from '../../server/terminate.ts'
+import type { UploadContext } from '../../server/upload.ts'
+import { JobDetails, ServerHealth } from '../../domain/protocol.ts'
+import { createApp } from '../app.ts'
+import type { App } from '../app.ts'
+import { downloadRoutes } from './download.ts'
+import { healthRoutes } from './health.ts'
+import { jobRoutes } from './jobs.ts'
+import { terminateRoute } from './terminate.ts'
+import { uploadRoute } from './upload.ts'
+
+export type ServerSteps = UploadContext &
+  DownloadContext &
+  HealthContext & {
+    readonly terminator: Pick<Terminator, 'terminate'>
+    readonly maxUploadSizeBytes: number
+    readonly version: string
+    readonly log: Log
+  }
+
+export async function createServerApp(steps: ServerSteps): Promise<App> {
+  const app = createApp(steps.log)
+  app.addSchema(JobDetails)
+  app.addSchema(ServerHealth)
+  await app.register(fastifySwagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'job-orchestrator server',
+        description: 'Takes jobs, runs them on compute nodes, and brings the results back.',
+        version: steps.version,
+        license: { name: 'MIT', identifier: 'MIT' },
+      },
+      servers: [{ url: '/' }],
+      tags: [
+        { name: 'jobs', description: 'The life of a job' },
+        { name: 'operation', description: 'For operators and monitors' },
+      ],
+    },
+    refResolver: {
+      buildLocalReference: ({ $id }, _base, _fragment, index) =>
+        typeof $id === 'string' ? $id : `schema-${index}`,
+    },
+  })
+  await app.register(fastifySwaggerUi, { routePrefix: '/swagger-ui', staticCSP: true })
+  app.get('/swagger', { schema: { hide: true } }, (_request, reply) =>
+    reply.redirect('/swagger-ui/'),
+  )
+  app.get('/api-docs/openapi.json', { schema: { hide: true } }, () => app.swagger())
+  healthRoutes(app, steps)
+  uploadRoute(app, steps)
+  downloadRoutes(app, steps)
+  terminateRoute(app, steps)
+  jobRoutes(app, steps)
+  return app
+}

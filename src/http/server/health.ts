@@ -1,0 +1,38 @@
+import type { ServerHealth } from '../../domain/protocol.ts'
+import { describeHealth } from '../../server/health.ts'
+import type { HealthContext } from '../../server/health.ts'
+import type { App } from '../app.ts'
+import { internal, json, message, shared } from '../schemas.ts'
+
+export function healthRoutes(app: App, context: HealthContext): void {
+  app.get(
+    '/',
+    {
+      schema: {
+        tags: ['operation'],
+        summary: 'Is anybody there?',
+        response: { 200: message('There is.'), ...internal },
+      },
+    },
+    () => ({ message: 'pong' }),
+  )
+
+  app.get(
+    '/health',
+    {
+      schema: {
+        tags: ['operation'],
+        summary: 'How the server, its services and their clients are',
+        response: {
+          200: json(shared<ServerHealth>('ServerHealth'), 'All is well.'),
+          503: json(shared<ServerHealth>('ServerHealth'), 'The database does not answer.'),
+          ...internal,
+        },
+      },
+    },
+    async (_request, reply) => {
+      const health = await describeHealth(context)
+      return reply.code(health.status === 'ok' ? 200 : 503).send(health)
+    },
+  )
+}

@@ -1,0 +1,14 @@
+import type { FaultCode } from '../domain/errors.ts'
+
+/** The one table of error and HTTP status; the compiler asks for every code. */
+export const statusOf: Readonly<Record<FaultCode, number>> = {
+  invalid: 400,
+  not_found: 404,
+  conflict: 409,
+  gone: 410,
+  too_large: 413,
+  unsupported: 415,
+  busy: 503,
+  unreachable: 503,
+  no_space: 507,
+}

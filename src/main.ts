@@ -1,0 +1,96 @@
+/** From the command line to a running program. The only place that exits. */
+import { generalHelp, modeHelp } from './cli/help.ts'
+import type { Running } from './cli/running.ts'
+import { StartError } from './cli/start-error.ts'
+import { version } from './cli/version.ts'
+import { ConfigError, readClientConfig, readServerConfig } from './config/config.ts'
+import type { Mode } from './config/settings.ts'
+import { createLog } from './log.ts'
+import type { Log } from './log.ts'
+
+/** The command line or the configuration is wrong, or something is in the way of the start. */
+const cannotStart = 2
+/** Something unforeseen. */
+const failed = 1
+
+await main(process.argv.slice(2))
+
+async function main([first, ...rest]: readonly string[]): Promise<void> {
+  if (first === '--version' || first === '-V') return say(version)
+  if (first === '--help' || first === '-h' || first === 'help') return say(generalHelp.trimEnd())
+  if (first !== 'server' && first !== 'client') {
+    const what = first === undefined ? 'which mode?' : `"${first}" is not a mode.`
+    return exitWith(cannotStart, [`job-orchestrator: ${what}`, '', generalHelp.trimEnd()])
+  }
+  if (rest.includes('--help') || rest.includes('-h')) return say(modeHelp(first).trimEnd())
+  await run(first, rest)
+}
+
+async function run(mode: Mode, args: readonly string[]): Promise<void> {
+  const stopping = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      // A second signal does not wait.
+      if (stopping.signal.aborted) process.exit(failed)
+      stopping.abort(signal)
+    })
+  }
+  try {
+    const { log, start } = prepare(mode, args)
+    process.on('uncaughtException', (error) => {
+      log.fatal({ err: error }, 'an unforeseen fault ends the program')
+      process.exit(failed)
+    })
+    const running = await start()
+    log.info('ready')
+    await aborted(stopping.signal)
+    log.info(`${String(stopping.signal.reason)}: stopping; scripts go on`)
+    await running.stop()
+    log.info('stopped')
+    process.exit(0)
+  } catch (error) {
+    if (error instanceof ConfigError) {
+      const faults = error.faults.map((fault) => `  ${fault}`)
+      exitWith(cannotStart, [`job-orchestrator ${mode}: ${error.message}:`, ...faults])
+    }
+    if (error instanceof StartError) {
+      exitWith(cannotStart, [`job-orchestrator ${mode}: ${error.message}`])
+    }
+    throw error
+  }
+}
+
+/** Each mode loads only what it needs: memory that is not there need not be copied by a fork. */
+function prepare(
+  mode: Mode,
+  args: readonly string[],
+): { readonly log: Log; readonly start: () => Promise<Running> } {
+  if (mode === 'server') {
+    const config = readServerConfig(args, process.env)
+    const log = createLog(config.logLevel)
+    return {
+      log,
+      start: async () => (await import('./cli/server.ts')).startServer(config, log),
+    }
+  }
+  const config = readClientConfig(args, process.env)
+  const log = createLog(config.logLevel)
+  return {
+    log,
+    start: async () => (await import('./cli/client.ts')).startClient(config, process.env, log),
+  }
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+function exitWith(code: number, lines: readonly string[]): never {
+  process.stderr.write(`${lines.join('\n')}\n`)
+  process.exit(code)
+}

@@ -1,0 +1,64 @@
+/** What can be had of a job: how it is, its result, or its files as they are now. */
+import { createReadStream } from 'node:fs'
+import type { Readable } from 'node:stream'
+import { Fault } from '../domain/errors.ts'
+import { isFinal } from '../domain/job.ts'
+import type { Job } from '../domain/job.ts'
+import { archive } from '../files/archive.ts'
+import type { JobFiles } from '../files/job-files.ts'
+import type { JobStore } from '../store/jobs.ts'
+import { findJob } from './find.ts'
+import type { ClientGateway } from './gateway.ts'
+
+const readBytes = 1024 * 1024
+
+/** A ZIP to send; `sizeBytes` where it is known. */
+export type Zip = { readonly content: Readable; readonly sizeBytes?: number }
+
+export type DownloadContext = {
+  readonly store: JobStore
+  readonly files: JobFiles
+  readonly gateway: ClientGateway
+}
+
+/**
+ * The result of a completed job; in every other status there is only the job to tell of.
+ *
+ * @throws Fault `not_found`
+ */
+export async function download(
+  { store, files }: DownloadContext,
+  id: number,
+): Promise<{ job: Job; zip?: Zip }> {
+  const job = await findJob(store, id)
+  return job.status === 'Completed' ? { job, zip: storedResult(files, job) } : { job }
+}
+
+/**
+ * The files of a job as they are now: as uploaded, as they are at the client, or the result.
+ *
+ * @throws Fault `not_found`; `unreachable` when the client that has them does not answer.
+ */
+export async function downloadPartial(
+  context: DownloadContext,
+  id: number,
+  signal: AbortSignal,
+): Promise<Zip> {
+  const { store, files, gateway } = context
+  const job = await findJob(store, id)
+  if (job.status === 'Cleaned') {
+    throw new Fault('not_found', `the files of job ${id} are gone: it is too old`)
+  }
+  if (job.result) return storedResult(files, job)
+  const attempt = (await store.attempts(id)).at(-1)
+  if (!isFinal(job.status) && attempt?.payloadId != null && job.status !== 'Queued') {
+    const { client, payloadId, key } = attempt
+    return { content: await gateway.partial(client, payloadId, key, signal) }
+  }
+  return { content: archive(files.inputDirectory(id)) }
+}
+
+function storedResult(files: JobFiles, { id, result }: Job): Zip {
+  const content = createReadStream(files.resultFile(id), { highWaterMark: readBytes })
+  return { content, ...(result && { sizeBytes: result.sizeBytes }) }
+}

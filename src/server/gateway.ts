@@ -1,0 +1,59 @@
+/** What the server needs of a client. The `http` room implements it. */
+import type { Readable } from 'node:stream'
+import type { ClientAddress } from '../domain/job.ts'
+import type { ClientEvent, SubmitOptions } from '../domain/protocol.ts'
+import type { InputFile } from '../files/job-files.ts'
+
+/** What came of a sending. */
+export type SubmitAnswer =
+  | { readonly is: 'accepted'; readonly payloadId: number; readonly instance: string }
+  /** The client surely does not have it, and may take it later. */
+  | { readonly is: 'not now'; readonly reason: string }
+  /** The client will never take these files. */
+  | { readonly is: 'refused'; readonly reason: string }
+  /** It may have arrived: the answer was lost, or it is still being received. */
+  | { readonly is: 'unknown'; readonly reason: string }
+
+/**
+ * Calls to clients. Each waits only so long for a connection, for the first byte and between
+ * bytes, and throws a `Fault` `unreachable` then; each can be broken off by its signal.
+ */
+export interface ClientGateway {
+  /**
+   * The client's event stream: a snapshot, then changes, until the connection ends.
+   *
+   * @throws Fault `unsupported` if the client does not know `/events`.
+   */
+  events(address: ClientAddress, serverId: string, signal: AbortSignal): AsyncIterable<ClientEvent>
+
+  submit(
+    address: ClientAddress,
+    options: SubmitOptions,
+    files: readonly InputFile[],
+    signal: AbortSignal,
+  ): Promise<SubmitAnswer>
+
+  /** The ZIP of an ended payload. */
+  result(address: ClientAddress, key: string, signal: AbortSignal): Promise<Readable>
+
+  /** The ZIP of a payload's work directory as it is now. */
+  partial(
+    address: ClientAddress,
+    payloadId: number,
+    key: string,
+    signal: AbortSignal,
+  ): Promise<Readable>
+
+  /**
+   * Ends what is held under a key, or refuses it for good.
+   *
+   * @returns whether there is a payload under it.
+   */
+  kill(address: ClientAddress, key: string): Promise<boolean>
+
+  /** Ends and removes what is held under a key, and refuses it for good. */
+  cancel(address: ClientAddress, key: string): Promise<void>
+
+  /** Tells the client that its result is stored here. */
+  forget(address: ClientAddress, key: string): Promise<void>
+}

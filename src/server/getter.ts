@@ -1,0 +1,134 @@
+/** Brings results back: whole, durable, and only then forgotten by the client. */
+import { Fault, messageOf } from '../domain/errors.ts'
+import type { Ending, Result } from '../domain/job.ts'
+import type { JobFiles } from '../files/job-files.ts'
+import type { Log } from '../log.ts'
+import { Loop } from '../loop.ts'
+import type { ActiveJob, JobStore } from '../store/jobs.ts'
+import { backOffMs } from './back-off.ts'
+import type { ClientGateway } from './gateway.ts'
+
+/** Results that are fetched at the same time. */
+const mostFetches = 8
+/** A result that is not what was announced so many times is given up. */
+const mostMismatches = 3
+
+/** How an attempt ended, as its client said. */
+export type AttemptEnd = {
+  readonly status: Ending
+  readonly message: string
+  readonly result: Result
+}
+
+type Fetch = {
+  readonly active: ActiveJob
+  readonly end: AttemptEnd
+  failures: number
+  mismatches: number
+  /** By the monotonic clock. */
+  notBefore: number
+}
+
+export type GetterContext = {
+  readonly store: JobStore
+  readonly files: JobFiles
+  readonly gateway: ClientGateway
+  readonly log: Log
+}
+
+/** Wakes when a client says that a payload ended. */
+export class Getter {
+  readonly #context: GetterContext
+  readonly #loop: Loop
+  readonly #waiting = new Map<string, Fetch>()
+  readonly #fetching = new Map<string, Promise<void>>()
+  readonly #stopping = new AbortController()
+
+  constructor(context: GetterContext) {
+    this.#context = context
+    this.#loop = new Loop('getter', async () => this.#fetchAll(), context.log)
+  }
+
+  start(): void {
+    this.#loop.start()
+  }
+
+  /** Breaks off what is being fetched; the client offers it again to the next process. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#loop.stop()
+    await Promise.all(this.#fetching.values())
+  }
+
+  /** Has a result fetched; once only, however often it is said. */
+  add(active: ActiveJob, end: AttemptEnd): void {
+    const { key } = active.attempt
+    if (this.#fetching.has(key)) return
+    this.#waiting.set(key, { active, end, failures: 0, mismatches: 0, notBefore: 0 })
+    this.#loop.wake()
+  }
+
+  #fetchAll(): number | undefined {
+    const now = performance.now()
+    let next: number | undefined
+    for (const [key, fetch] of this.#waiting) {
+      if (this.#fetching.size >= mostFetches) return undefined
+      if (fetch.notBefore > now) {
+        next = Math.min(next ?? Infinity, fetch.notBefore - now)
+        continue
+      }
+      this.#waiting.delete(key)
+      const task = this.#fetch(fetch).finally(() => {
+        this.#fetching.delete(key)
+        this.#loop.wake()
+      })
+      this.#fetching.set(key, task)
+    }
+    return next
+  }
+
+  async #fetch(fetch: Fetch): Promise<void> {
+    const { job, attempt } = fetch.active
+    const { store, files, gateway, log } = this.#context
+    try {
+      const body = await gateway.result(attempt.client, attempt.key, this.#stopping.signal)
+      await files.storeResult(job.id, attempt.number, body, fetch.end.result)
+      await store.learn(job.id, { is: 'ended', attempt: attempt.number, ...fetch.end }, Date.now())
+    } catch (error) {
+      if (this.#stopping.signal.aborted) return
+      log.warn(
+        { job: job.id, ...(!(error instanceof Fault) && { err: error }) },
+        `the result of job ${job.id} could not be fetched, will be tried again: ${messageOf(error)}`,
+      )
+      return this.#tryAgain(fetch, error)
+    }
+    await this.#forget(fetch.active)
+  }
+
+  async #tryAgain(fetch: Fetch, error: unknown): Promise<void> {
+    const { store, gateway, log } = this.#context
+    const { job, attempt } = fetch.active
+    if (error instanceof Fault && error.code === 'conflict') fetch.mismatches++
+    if (fetch.mismatches < mostMismatches) {
+      fetch.notBefore = performance.now() + backOffMs(fetch.failures++)
+      this.#waiting.set(attempt.key, fetch)
+      return
+    }
+    const reason = `its result came wrong ${mostMismatches} times: ${messageOf(error)}`
+    try {
+      await gateway.cancel(attempt.client, attempt.key)
+      await store.learn(job.id, { is: 'lost', attempt: attempt.number, reason }, Date.now())
+    } catch (cause) {
+      log.warn({ job: job.id, err: cause }, `attempt ${attempt.number} could not be cancelled`)
+    }
+  }
+
+  /** If the client cannot be told now, it names the payload in its next snapshot. */
+  async #forget({ attempt, job }: ActiveJob): Promise<void> {
+    try {
+      await this.#context.gateway.forget(attempt.client, attempt.key)
+    } catch (error) {
+      this.#context.log.debug({ job: job.id, err: error }, 'the client could not be told to forget')
+    }
+  }
+}

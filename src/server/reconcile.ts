@@ -1,0 +1,117 @@
+/**
+ * Acts on what clients tell of payloads: matched by key alone, for an end may arrive before the
+ * answer to `/submit` is recorded, and is right.
+ */
+import { messageOf } from '../domain/errors.ts'
+import { isFinal } from '../domain/job.ts'
+import type { ClientAddress } from '../domain/job.ts'
+import type { LostEvent, PayloadEvent, SnapshotEvent } from '../domain/protocol.ts'
+import { payloadEnded } from '../domain/payload.ts'
+import type { Log } from '../log.ts'
+import type { ActiveJob, JobStore } from '../store/jobs.ts'
+import type { ClientListener } from './client-listener.ts'
+import type { ClientGateway } from './gateway.ts'
+import type { Getter } from './getter.ts'
+import type { Terminator } from './terminate.ts'
+
+export type ReconcilerContext = {
+  readonly store: JobStore
+  readonly gateway: ClientGateway
+  readonly getter: Getter
+  readonly terminator: Terminator
+  readonly log: Log
+}
+
+export class Reconciler implements Omit<ClientListener, 'onFree'> {
+  readonly #context: ReconcilerContext
+  readonly #instances = new Map<string, string>()
+  readonly #tasks = new Set<Promise<void>>()
+
+  constructor(context: ReconcilerContext) {
+    this.#context = context
+  }
+
+  onSnapshot(address: ClientAddress, snapshot: SnapshotEvent, expected: ReadonlySet<string>): void {
+    this.#instances.set(address.uploadUrl, snapshot.instance)
+    for (const event of snapshot.payloads) this.onPayload(address, event)
+    const present = new Set(snapshot.payloads.map(({ key }) => key))
+    for (const key of expected) {
+      if (present.has(key)) continue
+      this.onLost(address, { key, message: 'the client has it no more' })
+    }
+    this.#do('terminate what is marked', () => this.#terminateMarked(address))
+  }
+
+  onPayload(address: ClientAddress, event: PayloadEvent): void {
+    this.#do(`act on payload ${event.id}`, async () => {
+      const active = await this.#context.store.findByKey(event.key)
+      if (!active || isFinal(active.job.status) || !isCurrent(active)) {
+        return this.#dropStale(address, event, active)
+      }
+      await this.#learn(address, active, event)
+    })
+  }
+
+  onLost(_address: ClientAddress, { key, message: reason }: LostEvent): void {
+    this.#do('record a loss', async () => {
+      const active = await this.#context.store.findByKey(key)
+      if (!active) return
+      const { job, attempt } = active
+      const fact = { is: 'lost', attempt: attempt.number, reason } as const
+      await this.#context.store.learn(job.id, fact, Date.now())
+    })
+  }
+
+  /** Resolves when all that was begun is done. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#tasks)
+  }
+
+  async #learn(address: ClientAddress, active: ActiveJob, event: PayloadEvent): Promise<void> {
+    const { store, getter } = this.#context
+    const { job, attempt } = active
+    const { status, message, result, id: payloadId } = event
+    if (payloadEnded(status)) {
+      if (result) getter.add(active, { status, message, result })
+      return
+    }
+    const instance = this.#instances.get(address.uploadUrl) ?? ''
+    const is = status === 'Running' ? 'started' : 'accepted'
+    await store.learn(job.id, { is, attempt: attempt.number, payloadId, instance }, Date.now())
+  }
+
+  /** What is not the current attempt of a job counts nothing, and is not to go on. */
+  async #dropStale(
+    address: ClientAddress,
+    { key, status }: PayloadEvent,
+    active: ActiveJob | undefined,
+  ): Promise<void> {
+    const { gateway, log } = this.#context
+    const isStored = active && isCurrent(active) && isFinal(active.job.status)
+    if (isStored && payloadEnded(status)) return gateway.forget(address, key)
+    log.warn({ job: active?.job.id, key }, 'a client holds what is no current attempt: cancelling')
+    await gateway.cancel(address, key)
+  }
+
+  async #terminateMarked(address: ClientAddress): Promise<void> {
+    const { store, terminator } = this.#context
+    const marked = (await store.active(address.uploadUrl)).filter(
+      ({ job }) => job.terminateRequestedAtMs !== null,
+    )
+    await Promise.all(marked.map((active) => terminator.pursue(active)))
+  }
+
+  /** What fails here is done again at the client's next snapshot. */
+  #do(what: string, work: () => Promise<void>): void {
+    const task = work()
+      .catch((error: unknown) => {
+        this.#context.log.warn({ err: error }, `could not ${what}: ${messageOf(error)}`)
+      })
+      .finally(() => this.#tasks.delete(task))
+    this.#tasks.add(task)
+  }
+}
+
+function isCurrent({ job, attempt }: ActiveJob): boolean {
+  return job.attempt === attempt.number
+}

@@ -1,0 +1,169 @@
+/** Gives queued jobs to clients. */
+import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Fault } from '../domain/errors.ts'
+import type { Fact } from '../domain/decide.ts'
+import type { Quota } from '../domain/quota.ts'
+import type { JobFiles } from '../files/job-files.ts'
+import type { Log } from '../log.ts'
+import { Loop } from '../loop.ts'
+import type { ActiveJob, JobStore } from '../store/jobs.ts'
+import { backOffMs } from './back-off.ts'
+import type { ClientLink } from './client-link.ts'
+import type { Clients } from './clients.ts'
+import type { ClientGateway, SubmitAnswer } from './gateway.ts'
+
+export type SenderContext = {
+  readonly store: JobStore
+  readonly files: JobFiles
+  readonly clients: Clients
+  readonly gateway: ClientGateway
+  readonly log: Log
+  readonly quotas: ReadonlyMap<string, Quota>
+}
+
+/** What came of a sending, or that there is nothing to send. */
+type Answer = SubmitAnswer | { readonly is: 'broken'; readonly reason: string }
+
+/**
+ * Wakes when a job is queued, a slot becomes free or a client comes back. It decides who is next
+ * and sends without waiting for one sending before it begins the next.
+ */
+export class Sender {
+  readonly #context: SenderContext
+  readonly #loop: Loop
+  readonly #sendings = new Map<number, { readonly abort: AbortController; task: Promise<void> }>()
+
+  constructor(context: SenderContext) {
+    this.#context = context
+    this.#loop = new Loop('sender', (signal) => this.#sendAll(signal), context.log)
+  }
+
+  start(): void {
+    this.#loop.start()
+  }
+
+  wake(): void {
+    this.#loop.wake()
+  }
+
+  /** Sends nothing more; what is being sent is broken off, and sent again by the next process. */
+  async stop(): Promise<void> {
+    await this.#loop.stop()
+    const sendings = [...this.#sendings.values()]
+    for (const { abort } of sendings) abort.abort()
+    await Promise.all(sendings.map(({ task }) => task))
+  }
+
+  /** Goes on with an attempt that an earlier process began: under the same key, to the same client. */
+  resume(active: ActiveJob): void {
+    this.#begin(active, true)
+  }
+
+  /** Breaks off the sending of a job, if there is one; what arrived of it is not known then. */
+  async breakOff(id: number): Promise<void> {
+    const sending = this.#sendings.get(id)
+    sending?.abort.abort()
+    await sending?.task
+  }
+
+  async #sendAll(signal: AbortSignal): Promise<number | undefined> {
+    const { store, clients, quotas } = this.#context
+    const retryAtMs = await store.releaseRetries(Date.now())
+    await Promise.all([...quotas].map(([name, quota]) => this.#sendService(name, quota, signal)))
+    const waits = [
+      clients.heldOffForMs(),
+      retryAtMs === undefined ? undefined : Math.max(1, retryAtMs - Date.now()),
+    ].filter((ms) => ms !== undefined)
+    return waits.length === 0 ? undefined : Math.min(...waits)
+  }
+
+  async #sendService(service: string, quota: Quota, signal: AbortSignal): Promise<void> {
+    const { store, clients } = this.#context
+    while (!signal.aborted) {
+      const client = clients.choose(service)?.address
+      if (!client) return
+      const key = `${store.serverId}-${randomBytes(16).toString('hex')}`
+      const claimed = await store.claim(service, quota, { key, client }, Date.now())
+      if (!claimed) return
+      this.#begin(claimed, false)
+    }
+  }
+
+  #begin(active: ActiveJob, mayHaveArrived: boolean): void {
+    const { id } = active.job
+    const abort = new AbortController()
+    const task = this.#deliver(active, mayHaveArrived, abort.signal)
+      .catch((error: unknown) => {
+        if (abort.signal.aborted) return
+        this.#context.log.error({ err: error, job: id }, `job ${id} could not be sent`)
+      })
+      .finally(() => this.#sendings.delete(id))
+    this.#sendings.set(id, { abort, task })
+  }
+
+  /** Sends until it is known what became of it. */
+  async #deliver(active: ActiveJob, mayHaveArrived: boolean, signal: AbortSignal): Promise<void> {
+    const link = this.#context.clients.link(active.attempt.client)
+    let unknown = mayHaveArrived
+    for (let tries = 0; ; tries++) {
+      if (unknown) await link.whenReachable(signal)
+      if (!(await this.#isStillToBeSent(active))) return
+      const answer = await this.#send(active, link, signal)
+      if (answer.is !== 'unknown') return this.#settle(active, link, answer)
+      unknown = true
+      this.#context.log.warn(
+        { job: active.job.id },
+        `job ${active.job.id} may have arrived, will be sent again: ${answer.reason}`,
+      )
+      await delay(backOffMs(tries), undefined, { signal })
+    }
+  }
+
+  /** An event may have told meanwhile that it arrived; a job that is to end is not sent. */
+  async #isStillToBeSent({ job: { id, attempt } }: ActiveJob): Promise<boolean> {
+    const job = await this.#context.store.find(id)
+    return (
+      job?.status === 'Processing' && job.attempt === attempt && job.terminateRequestedAtMs === null
+    )
+  }
+
+  async #send({ job, attempt }: ActiveJob, link: ClientLink, signal: AbortSignal): Promise<Answer> {
+    const { files, gateway } = this.#context
+    try {
+      const inputs = await files.inputs(job.id)
+      const options = {
+        key: attempt.key,
+        jobId: job.id,
+        userId: job.userId,
+        service: job.service,
+        attempt: attempt.number,
+      }
+      return await gateway.submit(link.address, options, inputs, signal)
+    } catch (error) {
+      if (!(error instanceof Fault && error.code === 'not_found')) throw error
+      return { is: 'broken', reason: error.message }
+    }
+  }
+
+  async #settle(
+    { job, attempt: { number: attempt } }: ActiveJob,
+    link: ClientLink,
+    answer: Exclude<Answer, { is: 'unknown' }>,
+  ): Promise<void> {
+    const learn = (fact: Fact) => this.#context.store.learn(job.id, fact, Date.now())
+    switch (answer.is) {
+      case 'accepted':
+        link.took()
+        await learn({ ...answer, attempt })
+        return
+      case 'not now':
+        link.holdOff()
+        await learn({ is: 'undelivered', attempt, reason: answer.reason, retryAtMs: null })
+        return
+      case 'refused':
+      case 'broken':
+        await learn({ is: answer.is, attempt, reason: answer.reason })
+    }
+  }
+}

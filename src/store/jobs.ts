@@ -1,0 +1,87 @@
+/**
+ * What the server remembers: every job, its attempts and its history, across restarts.
+ *
+ * `jobs.suite.ts` says what every implementation must do.
+ */
+import type { Fact } from '../domain/decide.ts'
+import type { Attempt, ClientAddress, HistoryEntry, Job, JobStatus } from '../domain/job.ts'
+import type { Quota } from '../domain/quota.ts'
+
+export type NewJob = { readonly id: number; readonly userId: string; readonly service: string }
+
+/** A job together with its current attempt. */
+export type ActiveJob = { readonly job: Job; readonly attempt: Attempt }
+
+/** One committed change of a job, as listeners get it; `from` is `null` for its beginning. */
+export type JobChange = {
+  readonly job: Job
+  readonly from: JobStatus | null
+  readonly reason: string
+  /** Upload URL of the attempt's client; `null` before the first attempt. */
+  readonly client: string | null
+}
+
+export type ServiceBacklog = {
+  readonly queued: number
+  readonly active: number
+  /** When the oldest job that is still queued was sent; `null` without one. */
+  readonly oldestQueuedAtMs: number | null
+}
+
+export interface JobStore extends AsyncDisposable {
+  /** Names this database to clients; made once, 16 hexadecimal digits. */
+  readonly serverId: string
+
+  /** The highest id that was ever committed or reserved; 0 without any. */
+  readonly highestId: number
+
+  /** Resolves when the store answers. */
+  check(): Promise<void>
+
+  /** An id that no job has or had. It is lost if no job is inserted under it. */
+  reserveId(): number
+
+  /** Durable when it resolves. */
+  insert(job: NewJob, nowMs: number): Promise<Job>
+
+  find(id: number): Promise<Job | undefined>
+  attempts(id: number): Promise<Attempt[]>
+  history(id: number): Promise<HistoryEntry[]>
+
+  /** The job that this key was made for, with that attempt, which may not be its current one. */
+  findByKey(key: string): Promise<ActiveJob | undefined>
+
+  /** All active jobs, of one client if its upload URL is given. */
+  active(uploadUrl?: string): Promise<ActiveJob[]>
+
+  /** Services that have jobs which are not final, configured or not. */
+  backlog(): Promise<Map<string, ServiceBacklog>>
+
+  /**
+   * Gives the next job of a service, by `nextTurn`, to a client: it is `Processing`, with a new
+   * attempt under this key. `undefined` when nobody may start.
+   */
+  claim(
+    service: string,
+    quota: Quota,
+    attempt: { readonly key: string; readonly client: ClientAddress },
+    nowMs: number,
+  ): Promise<ActiveJob | undefined>
+
+  /**
+   * Applies what `decide` makes of a fact, durably.
+   *
+   * @returns the job after it, or `undefined` if the fact changed nothing.
+   */
+  learn(id: number, fact: Fact, nowMs: number): Promise<Job | undefined>
+
+  /**
+   * Lets queued jobs whose back-off is over take part again.
+   *
+   * @returns when the next back-off will be over; `undefined` if none is left.
+   */
+  releaseRetries(nowMs: number): Promise<number | undefined>
+
+  /** Calls `listener` with every change, in order, after it was committed. */
+  onChange(listener: (change: JobChange) => void): void
+}

@@ -1,0 +1,90 @@
+/** What a client remembers beside its payloads: a small SQLite file in its data directory. */
+import { randomBytes, randomInt } from 'node:crypto'
+import { DatabaseSync } from 'node:sqlite'
+import { messageOf } from '../../domain/errors.ts'
+import type { ClientMemory } from '../client-memory.ts'
+import { StoreError } from './database.ts'
+import { integer, text } from './rows.ts'
+
+/** So many ids are reserved by one durable write; a restart skips what is left of them. */
+const idsAtOnce = 100
+
+/**
+ * A new instance begins somewhere below 2^30, so that a server that knows nothing of instances
+ * does not take a payload for one of an earlier life of this client, and so that ids stay well
+ * below 2^31.
+ */
+const highestFirstId = 2 ** 30
+
+const schema = `
+create table if not exists client (
+  id integer primary key check (id = 1),
+  instance text not null,
+  reserved_id integer not null
+) strict;
+create table if not exists refused_keys (key text primary key, at_ms integer not null)
+  strict, without rowid;
+create index if not exists refused_keys_at on refused_keys (at_ms);
+`
+
+/**
+ * Opens or creates a client's memory.
+ *
+ * @param path a file, or `:memory:`.
+ * @throws StoreError if it cannot be used.
+ */
+export function openClientMemory(path: string): ClientMemory {
+  try {
+    const database = new DatabaseSync(path)
+    database.exec('pragma journal_mode = wal; pragma synchronous = full;')
+    database.exec(schema)
+    return new SqliteClientMemory(database)
+  } catch (error) {
+    throw new StoreError(`cannot use ${path}: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+class SqliteClientMemory implements ClientMemory {
+  readonly instance: string
+  readonly #database: DatabaseSync
+  #nextId: number
+  #reservedId: number
+
+  constructor(database: DatabaseSync) {
+    this.#database = database
+    database
+      .prepare('insert or ignore into client (id, instance, reserved_id) values (1, ?, ?)')
+      .run(randomBytes(8).toString('hex'), randomInt(0, highestFirstId))
+    const row = database.prepare('select * from client').get() ?? {}
+    this.instance = text(row, 'instance')
+    this.#reservedId = integer(row, 'reserved_id')
+    this.#nextId = this.#reservedId + 1
+  }
+
+  nextPayloadId(): number {
+    if (this.#nextId > this.#reservedId) {
+      const reserved = this.#reservedId + idsAtOnce
+      this.#database.prepare('update client set reserved_id = ?').run(reserved)
+      this.#reservedId = reserved
+    }
+    return this.#nextId++
+  }
+
+  refuse(key: string, nowMs: number): void {
+    this.#database
+      .prepare('insert or ignore into refused_keys (key, at_ms) values (?, ?)')
+      .run(key, nowMs)
+  }
+
+  isRefused(key: string): boolean {
+    return this.#database.prepare('select 1 from refused_keys where key = ?').get(key) !== undefined
+  }
+
+  dropRefusals(beforeMs: number): void {
+    this.#database.prepare('delete from refused_keys where at_ms < ?').run(beforeMs)
+  }
+
+  [Symbol.dispose](): void {
+    this.#database.close()
+  }
+}

@@ -1,0 +1,115 @@
+/** Opens the server's database file, or says in one line why it cannot be used. */
+import { closeSync, existsSync, openSync, readSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
+import { messageOf } from '../../domain/errors.ts'
+import { migrations } from './migrations/index.ts'
+
+/** `job3` in ASCII, in the header of every database of ours (SQLite file format, offset 68). */
+const applicationId = 0x6a6f6233
+
+/** Why a store cannot be opened, for the operator, in one line. */
+export class StoreError extends Error {
+  override readonly name = 'StoreError'
+}
+
+/**
+ * Opens or creates a database and brings it to the newest version.
+ *
+ * @param path a file, or `:memory:`.
+ * @throws StoreError if it is not ours, newer than we are, damaged, or cannot be written. A file
+ *   that is not ours is left untouched.
+ */
+export function openDatabase(path: string): DatabaseSync {
+  refuseForeign(path)
+  let database: DatabaseSync | undefined
+  try {
+    database = new DatabaseSync(path)
+    database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on;')
+    checkIntegrity(database, path)
+    migrate(database, path)
+    return database
+  } catch (error) {
+    database?.close()
+    if (error instanceof StoreError) throw error
+    throw new StoreError(`cannot use the database ${path}: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+/** Looks at the file's header alone, so that what is not ours stays as it is. */
+function refuseForeign(path: string): void {
+  if (path === ':memory:' || !existsSync(path)) return
+  const header = readHeader(path)
+  if (header.length === 0) return
+  if (header.toString('latin1', 0, 16) !== 'SQLite format 3\0') {
+    throw new StoreError(`${path} is not a database, or it is damaged; give another --db-path`)
+  }
+  // A database that was made but not migrated yet has no id; nor has any table.
+  if (header.length >= 72 && header.readUInt32BE(68) === applicationId) return
+  const tables = tablesOf(path)
+  if (tables.length === 0) return
+  throw new StoreError(
+    tables.includes('jobs')
+      ? `${path} is a database of job-orchestrator 2.2.3; it was left untouched: ` +
+          'give another --db-path to start afresh, and keep this one for its old jobs'
+      : `${path} is the database of another program; give another --db-path`,
+  )
+}
+
+function readHeader(path: string): Buffer {
+  const header = Buffer.alloc(100)
+  try {
+    const file = openSync(path, 'r')
+    try {
+      return header.subarray(0, readSync(file, header, 0, header.length, 0))
+    } finally {
+      closeSync(file)
+    }
+  } catch (error) {
+    throw new StoreError(`cannot read the database ${path}: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+function tablesOf(path: string): unknown[] {
+  const url = pathToFileURL(resolve(path))
+  url.search = '?immutable=1' // neither a lock nor a journal is made beside it
+  try {
+    using database = new DatabaseSync(url, { readOnly: true })
+    const rows = database.prepare("select name from sqlite_schema where type = 'table'").all()
+    return rows.map((row) => row['name'])
+  } catch (error) {
+    throw new StoreError(`${path} is damaged: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+function checkIntegrity(database: DatabaseSync, path: string): void {
+  const [row] = database.prepare('pragma quick_check(1)').all()
+  const verdict = String(row?.['quick_check'])
+  if (verdict !== 'ok') {
+    throw new StoreError(`${path} is damaged (${verdict}); restore a backup of it`)
+  }
+}
+
+function migrate(database: DatabaseSync, path: string): void {
+  const version = Number(database.prepare('pragma user_version').get()?.['user_version'])
+  if (version > migrations.length) {
+    throw new StoreError(
+      `${path} was made by a newer job-orchestrator (version ${version} of the database, this ` +
+        `program knows ${migrations.length}); upgrade this program`,
+    )
+  }
+  for (const [index, migration] of migrations.entries()) {
+    if (index < version) continue
+    database.exec('begin immediate')
+    try {
+      database.exec(migration)
+      database.exec(
+        `pragma application_id = ${applicationId}; pragma user_version = ${index + 1}; commit`,
+      )
+    } catch (error) {
+      if (database.isTransaction) database.exec('rollback')
+      throw error
+    }
+  }
+}

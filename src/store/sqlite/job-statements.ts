@@ -1,0 +1,57 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+
+/** Every statement that the server's store runs, prepared once. */
+const statements = {
+  server: 'select server_id from server',
+  highestId: "select coalesce((select seq from sqlite_sequence where name = 'jobs'), 0) as id",
+  job: 'select * from jobs where id = ?',
+  activeJobs: `select * from jobs where status in ('Processing', 'Submitted', 'Running')
+    order by id`,
+  attempt: 'select * from attempts where job_id = ? and number = ?',
+  attempts: 'select * from attempts where job_id = ? order by number',
+  attemptByKey: 'select * from attempts where key = ?',
+  history: 'select * from history where job_id = ? order by id',
+  backlog: `select service, queued, active, (
+      select created_at_ms from jobs
+      where jobs.service = services.service and status = 'Queued' order by jobs.id limit 1
+    ) as oldest
+    from services where queued > 0 or active > 0`,
+  insertJob: `insert into jobs (id, user_id, service, status, created_at_ms, changed_at_ms)
+    values (:id, :userId, :service, 'Queued', :nowMs, :nowMs)`,
+  insertHistory: `insert into history
+    (job_id, at_ms, from_status, to_status, attempt, client, reason)
+    values (:id, :nowMs, :from, :to, :attempt, :client, :reason)`,
+  insertAttempt: `insert into attempts
+    (job_id, number, key, upload_url, download_url, terminate_url, claimed_at_ms)
+    values (:id, :number, :key, :uploadUrl, :downloadUrl, :terminateUrl, :nowMs)`,
+  updateJob: `update jobs set
+      status = :to, attempt = :attempt, changed_at_ms = :nowMs, message = :message,
+      lost_attempts = :lostAttempts, terminate_requested_at_ms = :terminateRequestedAtMs,
+      retry_at_ms = :retryAtMs, final_at_ms = :finalAtMs,
+      result_size_bytes = :resultSizeBytes, result_sha256 = :resultSha256
+    where id = :id and status = :from and attempt = :fromAttempt`,
+  updateAttempt: `update attempts set
+      instance = :instance, payload_id = :payloadId, submitted_at_ms = :submittedAtMs,
+      started_at_ms = :startedAtMs, ended_at_ms = :endedAtMs, outcome = :outcome
+    where job_id = :id and number = :number`,
+  service: 'select active from services where service = ?',
+  nextTurn: `select user_id, active, last_start, first_job from turns
+    where service = ? and queued > 0
+    order by active, last_start, first_job limit 1`,
+  nextJob: `select id from jobs
+    where service = ? and user_id = ? and status = 'Queued' and retry_at_ms is null
+    order by id limit 1`,
+  startTurn: `update turns
+    set last_start = 1 + (select starts from services where service = :service)
+    where service = :service and user_id = :userId`,
+  countStart: 'update services set starts = starts + 1 where service = ?',
+  releaseRetries: 'update jobs set retry_at_ms = null where retry_at_ms <= ?',
+  nextRetry: 'select min(retry_at_ms) as next from jobs where retry_at_ms is not null',
+} as const
+
+export type JobStatements = Readonly<Record<keyof typeof statements, StatementSync>>
+
+export function prepareJobStatements(database: DatabaseSync): JobStatements {
+  const prepared = Object.entries(statements).map(([name, sql]) => [name, database.prepare(sql)])
+  return Object.fromEntries(prepared) as JobStatements
+}

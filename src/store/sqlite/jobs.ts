@@ -1,0 +1,258 @@
+/** The server's store on SQLite. */
+import type { DatabaseSync } from 'node:sqlite'
+import { decide } from '../../domain/decide.ts'
+import type { Change, Fact, Rules } from '../../domain/decide.ts'
+import { isFinal } from '../../domain/job.ts'
+import type { Attempt, ClientAddress, HistoryEntry, Job } from '../../domain/job.ts'
+import { nextTurn } from '../../domain/quota.ts'
+import type { Quota } from '../../domain/quota.ts'
+import type { ActiveJob, JobChange, JobStore, NewJob, ServiceBacklog } from '../jobs.ts'
+import { openDatabase } from './database.ts'
+import { GroupCommit } from './group-commit.ts'
+import { prepareJobStatements } from './job-statements.ts'
+import type { JobStatements } from './job-statements.ts'
+import { integer, maybeInteger, text, toAttempt, toHistoryEntry, toJob } from './rows.ts'
+
+/**
+ * Opens the store of a server.
+ *
+ * @param path the database file, or `:memory:`.
+ * @throws StoreError if the file cannot be used.
+ */
+export function openJobStore(path: string, rules: Rules): JobStore {
+  return new SqliteJobStore(openDatabase(path), rules)
+}
+
+class SqliteJobStore implements JobStore {
+  readonly serverId: string
+  readonly #database: DatabaseSync
+  readonly #rules: Rules
+  readonly #sql: JobStatements
+  readonly #commits: GroupCommit
+  readonly #listeners: ((change: JobChange) => void)[] = []
+  #changes: JobChange[] = []
+  #highestId: number
+
+  constructor(database: DatabaseSync, rules: Rules) {
+    this.#database = database
+    this.#rules = rules
+    this.#sql = prepareJobStatements(database)
+    this.#commits = new GroupCommit(
+      database,
+      () => this.#tell(),
+      () => (this.#changes = []),
+    )
+    this.serverId = text(this.#sql.server.get() ?? {}, 'server_id')
+    this.#highestId = integer(this.#sql.highestId.get() ?? {}, 'id')
+  }
+
+  get highestId(): number {
+    return this.#highestId
+  }
+
+  async check(): Promise<void> {
+    this.#sql.server.get()
+  }
+
+  reserveId(): number {
+    return ++this.#highestId
+  }
+
+  insert({ id, userId, service }: NewJob, nowMs: number): Promise<Job> {
+    return this.#write(() => {
+      this.#sql.insertJob.run({ id, userId, service, nowMs })
+      this.#sql.insertHistory.run({
+        id,
+        nowMs,
+        from: null,
+        to: 'Queued',
+        attempt: 0,
+        client: null,
+        reason: 'uploaded',
+      })
+      const job = this.#job(id)
+      this.#changes.push({ job, from: null, reason: 'uploaded', client: null })
+      return job
+    })
+  }
+
+  async find(id: number): Promise<Job | undefined> {
+    return this.#find(id)
+  }
+
+  async attempts(id: number): Promise<Attempt[]> {
+    return this.#sql.attempts.all(id).map(toAttempt)
+  }
+
+  async history(id: number): Promise<HistoryEntry[]> {
+    return this.#sql.history.all(id).map(toHistoryEntry)
+  }
+
+  async findByKey(key: string): Promise<ActiveJob | undefined> {
+    const row = this.#sql.attemptByKey.get(key)
+    if (!row) return undefined
+    const attempt = toAttempt(row)
+    return { job: this.#job(attempt.jobId), attempt }
+  }
+
+  async active(uploadUrl?: string): Promise<ActiveJob[]> {
+    const jobs = this.#sql.activeJobs.all().map(toJob)
+    return jobs
+      .map((job) => ({ job, attempt: this.#attempt(job) }))
+      .filter(({ attempt }) => uploadUrl === undefined || attempt.client.uploadUrl === uploadUrl)
+  }
+
+  async backlog(): Promise<Map<string, ServiceBacklog>> {
+    const rows = this.#sql.backlog.all().map((row): [string, ServiceBacklog] => [
+      text(row, 'service'),
+      {
+        queued: integer(row, 'queued'),
+        active: integer(row, 'active'),
+        oldestQueuedAtMs: maybeInteger(row, 'oldest'),
+      },
+    ])
+    return new Map(rows)
+  }
+
+  claim(
+    service: string,
+    quota: Quota,
+    { key, client }: { readonly key: string; readonly client: ClientAddress },
+    nowMs: number,
+  ): Promise<ActiveJob | undefined> {
+    return this.#write(() => {
+      const id = this.#nextJob(service, quota)
+      if (id === undefined) return undefined
+      const before = this.#job(id)
+      const number = before.attempt + 1
+      this.#sql.insertAttempt.run({ id, number, key, nowMs, ...client })
+      this.#sql.startTurn.run({ service, userId: before.userId })
+      this.#sql.countStart.run(service)
+      const reason = 'its turn has come'
+      const job = this.#step({ ...before, attempt: number }, { to: 'Processing', reason }, nowMs)
+      return { job, attempt: this.#attempt(job) }
+    })
+  }
+
+  /** Id of the job whose turn it is. */
+  #nextJob(service: string, quota: Quota): number | undefined {
+    const load = this.#sql.service.get(service)
+    if (!load) return undefined
+    const waiting = this.#sql.nextTurn.all(service).map((row) => ({
+      userId: text(row, 'user_id'),
+      active: integer(row, 'active'),
+      lastStart: integer(row, 'last_start'),
+      firstJob: integer(row, 'first_job'),
+    }))
+    const turn = nextTurn(waiting, integer(load, 'active'), quota)
+    const row = turn && this.#sql.nextJob.get(service, turn.userId)
+    return row && integer(row, 'id')
+  }
+
+  learn(id: number, fact: Fact, nowMs: number): Promise<Job | undefined> {
+    return this.#write(() => {
+      const job = this.#find(id)
+      if (!job) return undefined
+      const changes = decide(job, fact, this.#rules, nowMs)
+      if (changes.length === 0) return undefined
+      return changes.reduce((before, change) => this.#step(before, change, nowMs), job)
+    })
+  }
+
+  releaseRetries(nowMs: number): Promise<number | undefined> {
+    return this.#write(() => {
+      this.#sql.releaseRetries.run(nowMs)
+      const next = maybeInteger(this.#sql.nextRetry.get() ?? {}, 'next')
+      return next ?? undefined
+    })
+  }
+
+  onChange(listener: (change: JobChange) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#commits.flush()
+    this.#database.close()
+  }
+
+  /** One step of a job: the conditional write, the attempt's marks and the row of history. */
+  #step(before: Job, change: Change, nowMs: number): Job {
+    const { id, status: from } = before
+    const job = { ...before, ...change.job }
+    const leavesQueue = change.to !== 'Queued'
+    const { changes } = this.#sql.updateJob.run({
+      id,
+      from,
+      // A claim has made the new attempt already: the row still has the one before it.
+      fromAttempt: change.to === 'Processing' ? before.attempt - 1 : before.attempt,
+      to: change.to,
+      attempt: before.attempt,
+      nowMs,
+      message: job.message,
+      lostAttempts: job.lostAttempts,
+      terminateRequestedAtMs: job.terminateRequestedAtMs,
+      retryAtMs: leavesQueue ? null : job.retryAtMs,
+      finalAtMs: isFinal(change.to) ? (before.finalAtMs ?? nowMs) : null,
+      resultSizeBytes: job.result?.sizeBytes ?? null,
+      resultSha256: job.result?.sha256 ?? null,
+    })
+    if (changes !== 1) throw new Error(`job ${id} was not ${from} in attempt ${before.attempt}`)
+    if (change.attempt) this.#markAttempt(before, change.attempt)
+    const after = this.#job(id)
+    const client = before.attempt > 0 ? this.#attempt(after).client.uploadUrl : null
+    const { reason, to } = change
+    this.#sql.insertHistory.run({ id, nowMs, from, to, attempt: before.attempt, client, reason })
+    this.#changes.push({ job: after, from, reason, client })
+    return after
+  }
+
+  #markAttempt(job: Job, marks: NonNullable<Change['attempt']>): void {
+    const attempt = { ...this.#attempt(job), ...marks }
+    this.#sql.updateAttempt.run({
+      id: job.id,
+      number: job.attempt,
+      instance: attempt.instance,
+      payloadId: attempt.payloadId,
+      submittedAtMs: attempt.submittedAtMs,
+      startedAtMs: attempt.startedAtMs,
+      endedAtMs: attempt.endedAtMs,
+      outcome: attempt.outcome,
+    })
+  }
+
+  #write<T>(body: () => T): Promise<T> {
+    return this.#commits.write(() => {
+      const told = this.#changes.length
+      try {
+        return body()
+      } catch (error) {
+        this.#changes.length = told
+        throw error
+      }
+    })
+  }
+
+  #tell(): void {
+    const changes = this.#changes
+    this.#changes = []
+    for (const change of changes) for (const listener of this.#listeners) listener(change)
+  }
+
+  #find(id: number): Job | undefined {
+    const row = this.#sql.job.get(id)
+    return row && toJob(row)
+  }
+
+  #job(id: number): Job {
+    const job = this.#find(id)
+    if (!job) throw new Error(`job ${id} is gone from the database`)
+    return job
+  }
+
+  #attempt({ id, attempt: number }: { id: number; attempt: number }): Attempt {
+    const row = this.#sql.attempt.get(id, number)
+    if (!row) throw new Error(`attempt ${number} of job ${id} is gone from the database`)
+    return toAttempt(row)
+  }
+}

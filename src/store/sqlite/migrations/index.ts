@@ -1,0 +1,7 @@
+import { jobsAndHistory } from './0001-jobs-and-history.ts'
+
+/**
+ * The steps from an empty database to the newest version, in order. A step that was released is
+ * never edited: what changes comes as a further one.
+ */
+export const migrations: readonly string[] = [jobsAndHistory]
