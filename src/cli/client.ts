@@ -66,11 +66,13 @@ export async function startClient(
   runner.start()
   const app = createClientApp({ ...room, meter })
   starts.defer(() => closeApp(app))
+  // First of all: while requests finish, no script is started.
+  starts.defer(() => runner.rest())
   const address = await listen(app, config.host, config.port)
   log.info({ version, address }, `job-orchestrator ${version}: client listening on ${address}`)
   log.info(
     { instance: memory.instance },
-    `payloads in ${resolve(dataPath, 'payloads')}, ${slots ?? 'any number of'} at once`,
+    `payloads in ${resolve(dataPath, 'payloads')}, ${slots ?? 'any number'} at once`,
   )
   const running = starts.move()
   return { address, stop: () => running.disposeAsync() }

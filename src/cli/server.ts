@@ -1,4 +1,5 @@
 /** Assembles the server. What is started first is stopped last. */
+import { realpath } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { ServerConfig } from '../config/config.ts'
 import { isActive } from '../domain/job.ts'
@@ -14,6 +15,7 @@ import { Sender } from '../server/sender.ts'
 import { Terminator } from '../server/terminate.ts'
 import { JobWatch } from '../server/watch.ts'
 import type { JobChange, JobStore } from '../store/jobs.ts'
+import { inspectDatabase } from '../store/sqlite/database.ts'
 import { openJobStore } from '../store/sqlite/jobs.ts'
 import { takeLock } from '../store/sqlite/lock.ts'
 import { closeApp, listen } from './listen.ts'
@@ -52,6 +54,7 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
   const terminator = new Terminator({ store, gateway, sender, watch, log, killGraceMs })
   const reconciler = new Reconciler({ store, gateway, getter, terminator, log })
   starts.defer(() => reconciler.settled())
+  starts.defer(() => terminator.stop())
 
   const app = await createServerApp({
     store,
@@ -79,6 +82,8 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
   starts.defer(() => sender.stop())
   for (const one of active) if (one.job.status === 'Processing') sender.resume(one)
   starts.defer(() => closeApp(app))
+  // First of all: while requests finish, no job is begun.
+  starts.defer(() => sender.rest())
   const address = await listen(app, config.host, config.port)
   sender.start()
   await greet(config, address, clients, log)
@@ -93,11 +98,15 @@ async function openStore(
   starts: AsyncDisposableStack,
 ): Promise<JobStore> {
   const { dataPath, dbPath, maxAttempts } = config
+  await starting(`cannot use the database ${resolve(dbPath)}`, () => inspectDatabase(dbPath))
   await starting(`cannot use the data directory ${resolve(dataPath)}`, () => files.prepare())
   return starting('cannot open the store', async () => {
     starts.use(takeLock(files.lockFile, 'give each server its own --data-path'))
-    starts.use(takeLock(`${dbPath}.lock`, 'give each server its own --db-path and --data-path'))
+    // A symbolic link is the same database.
+    const lockFile = `${await realpath(dbPath).catch(() => dbPath)}.lock`
+    starts.use(takeLock(lockFile, 'give each server its own --db-path and --data-path'))
     const store = starts.use(openJobStore(dbPath, { maxAttempts }))
+    await files.belongTo(store.serverId)
     const removed = await files.removeLeftovers(store.highestId)
     if (removed > 0) log.info({ removed }, `removed ${removed} unfinished uploads`)
     return store

@@ -13,6 +13,7 @@ const reasons: Readonly<Record<string, string>> = {
   EPERM: 'it is not permitted',
   EROFS: 'the disk is read-only',
   ENOSPC: 'the disk is full',
+  ENOENT: 'there is no such directory',
   ENOTDIR: 'a part of the path is not a directory',
   EEXIST: 'there is a file where a directory should be',
   ENOTFOUND: 'there is no such host; give another --host',
@@ -24,6 +25,7 @@ function asStartError(what: string, error: unknown): unknown {
   if (error instanceof StoreError) return new StartError(error.message, { cause: error })
   const code = systemCode(error)
   if (code === undefined && !(error instanceof Fault)) return error
+  if (error instanceof Fault) return new StartError(error.message, { cause: error })
   const reason = (code !== undefined && reasons[code]) || messageOf(error)
   return new StartError(`${what}: ${reason}`, { cause: error })
 }

@@ -1,4 +1,5 @@
 /** Tells each server of its payloads at once; the server need never ask. */
+import { payloadEnded } from '../domain/payload.ts'
 import type { Payload } from '../domain/payload.ts'
 import { heartbeatMs, protocolVersion } from '../domain/protocol.ts'
 import type { ClientEvent, LoadEvent, PayloadEvent } from '../domain/protocol.ts'
@@ -44,6 +45,8 @@ export class EventHub {
   tell(payload: Payload): void {
     const data = toEvent(payload)
     if (data) this.#tellServer(data.key, { name: 'payload', data })
+    // Who waits for a slot waits for this.
+    if (payloadEnded(payload.status) && this.#load().slots !== null) this.#beat()
   }
 
   /** Tells the payload's server that nothing is left of it. */

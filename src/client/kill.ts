@@ -57,7 +57,7 @@ export async function forgetKey(room: ClientRoom, key: string): Promise<boolean>
   const payload = room.store.findByKey(key)
   if (!payload) return true
   if (!payloadEnded(payload.status)) return false
-  room.memory.refuse(key, Date.now())
+  room.memory.forget(key, Date.now())
   await removePayload(room, payload.id)
   return true
 }

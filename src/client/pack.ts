@@ -21,7 +21,8 @@ const retryMs = 5_000
 /**
  * Packs, makes the result durable, and only then says that the payload has ended.
  *
- * When the files cannot be packed, the payload fails with the reason, and with its logs alone.
+ * When the files cannot be packed, the payload fails with the reason, and with little else than its
+ * logs.
  */
 export async function pack(
   context: ClientContext,

@@ -60,7 +60,7 @@ async function recoverOne(room: ClientRoom, manifest: Manifest): Promise<void> {
     killReason === undefined ? payload : store.change(id, 'Prepared', 'Prepared', { killReason })
   const execution = await executor.adopt(runner.taskOf(payload))
   if (execution) {
-    const startedAtMs = Date.now()
+    const startedAtMs = (await files.startedAtMs(id)) ?? Date.now()
     const running = store.change(id, 'Prepared', 'Running', { startedAtMs })
     if (running && !payloadEnded(running.status)) runner.resume(running, execution)
   } else if (killReason !== undefined && marked) {

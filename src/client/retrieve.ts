@@ -1,14 +1,12 @@
 /** What can be had of a payload: how it is, its result, or its files as they are now. */
-import { createReadStream } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { Fault } from '../domain/errors.ts'
 import { payloadEnded } from '../domain/payload.ts'
 import type { Payload } from '../domain/payload.ts'
 import { archive } from '../files/archive.ts'
+import { readFrom } from '../files/read.ts'
 import type { ClientContext } from './context.ts'
 import { logFiles } from './pack.ts'
-
-const readBytes = 1024 * 1024
 
 /** A ZIP to send; `sizeBytes` where it is known. */
 export type Zip = { readonly content: Readable; readonly sizeBytes?: number }
@@ -21,14 +19,17 @@ export function findPayload({ store }: ClientContext, id: number): Payload {
 }
 
 /** The packed result of an ended payload. */
-export function result({ files }: ClientContext, { id, result: packed }: Payload): Zip {
+export async function result(
+  { files }: ClientContext,
+  { id, result: packed }: Payload,
+): Promise<Zip> {
   if (!packed) throw new Fault('conflict', `payload ${id} has not ended`)
-  const content = createReadStream(files.paths(id).result, { highWaterMark: readBytes })
-  return { content, sizeBytes: packed.sizeBytes }
+  const { sizeBytes } = packed
+  return { content: await readFrom(files.paths(id).result, sizeBytes), sizeBytes }
 }
 
 /** The work directory as it is now, or the result of an ended payload. */
-export function partial(context: ClientContext, payload: Payload): Zip {
+export async function partial(context: ClientContext, payload: Payload): Promise<Zip> {
   if (payloadEnded(payload.status)) return result(context, payload)
   const paths = context.files.paths(payload.id)
   return { content: archive(paths.work, () => logFiles(paths)) }

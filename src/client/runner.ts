@@ -10,6 +10,9 @@ import { scriptEnvironment } from './environment.ts'
 import { pack } from './pack.ts'
 import type { Verdict } from './pack.ts'
 
+/** Why a payload is invalid. A 2.2.3 server is not told when it sends it, but when it asks. */
+export const noScript = 'there is no run.sh at the top of the payload'
+
 export class Runner {
   readonly #context: ClientContext
   readonly #loop: Loop
@@ -33,6 +36,11 @@ export class Runner {
     this.#loop.wake()
   }
 
+  /** Starts no script any more. */
+  async rest(): Promise<void> {
+    await this.#loop.stop()
+  }
+
   /**
    * Starts nothing more. Scripts go on without us; what is being packed is packed first, unless
    * the signal says that there is no time.
@@ -45,10 +53,10 @@ export class Runner {
     await Promise.race([Promise.all(packing.map(([, task]) => task)), cut])
   }
 
-  /** Whether another payload could start now. */
-  get hasFreeSlot(): boolean {
+  /** Whether another payload could start now, beside those that are being received. */
+  hasFreeSlot(receiving: number): boolean {
     const { store, slots } = this.#context
-    return slots === null || store.count().active < slots
+    return slots === null || store.count().active + receiving < slots
   }
 
   /** What a payload's script is started with. */
@@ -108,7 +116,11 @@ export class Runner {
   }
 
   async #run(payload: Payload): Promise<void> {
-    const { executor, log } = this.#context
+    const { executor, log, files } = this.#context
+    if (!payload.origin && !(await files.hasScript(payload.id))) {
+      const verdict: Verdict = { status: 'Invalid', message: noScript }
+      return pack(this.#context, payload, verdict, undefined, this.#stopping.signal)
+    }
     let execution: Execution
     try {
       execution = await executor.start(this.taskOf(payload))
@@ -122,7 +134,7 @@ export class Runner {
   }
 
   async #follow({ id }: Payload, execution: Execution): Promise<void> {
-    const { store, files, events, log } = this.#context
+    const { store, memory, files, events, log } = this.#context
     this.#executions.set(id, execution)
     const running = store.change(id, 'Running', 'Running', { pid: execution.pid })
     if (!running) throw new Error(`payload ${id} runs, but is not Running`)
@@ -132,6 +144,8 @@ export class Runner {
     if (exit === 'lost') {
       const message = 'its supervising shell vanished without an exit code'
       log.error({ payload: id }, `payload ${id} is lost: ${message}`)
+      // Its script may have run: what comes under this key again must not start it once more.
+      if (running.origin) memory.refuse(running.origin.key, Date.now())
       store.remove(id)
       await files.remove(id)
       events.tellLost(running, message)

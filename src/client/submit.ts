@@ -8,6 +8,7 @@ import { limited } from '../files/limited.ts'
 import type { Workspace } from '../files/workspace.ts'
 import { tellLog } from './changes.ts'
 import type { ClientRoom } from './room.ts'
+import { noScript } from './runner.ts'
 
 /**
  * Receives the parts of a submission.
@@ -15,13 +16,20 @@ import type { ClientRoom } from './room.ts'
  * Our servers send their options first. A 2.2.3 server sends none: its payload has no key, and is
  * taken also when no slot is free, for to be refused would be final there.
  *
+ * @param breakOff makes the parts end, at once: what is refused while it comes is not waited for,
+ *   for it may be stuck in the network.
  * @returns the payload; the one we have, if its key has come before.
  * @throws Fault when it cannot be taken; nothing is left of it then.
  */
-export async function submit(room: ClientRoom, parts: AsyncIterable<Part>): Promise<Payload> {
+export async function submit(
+  room: ClientRoom,
+  parts: AsyncIterable<Part>,
+  breakOff: () => unknown,
+): Promise<Payload> {
   const workspace = await room.files.receive()
   const { promise: over, resolve: isOver } = Promise.withResolvers<void>()
   const abort = new AbortController()
+  abort.signal.addEventListener('abort', breakOff)
   let origin: PayloadOrigin | null = null
   let left = room.maxPayloadBytes
   try {
@@ -58,8 +66,7 @@ async function take(
   origin: PayloadOrigin | null,
   aborted: AbortSignal,
 ): Promise<Payload> {
-  const hasScript = workspace.has('run.sh')
-  if (origin && !hasScript) throw noScript()
+  if (origin && !workspace.has('run.sh')) throw new Fault('invalid', noScript)
   const id = memory.nextPayloadId()
   const manifest = { id, origin, receivedAtMs: Date.now() }
   await files.publish(workspace, manifest)
@@ -69,13 +76,8 @@ async function take(
   }
   const payload = store.insert(manifest)
   tellLog(log, payload)
-  if (hasScript) runner.wake()
-  else runner.settle(payload, { status: 'Invalid', message: noScript().message })
+  runner.wake()
   return payload
-}
-
-function noScript(): Fault {
-  return new Fault('invalid', 'there is no run.sh at the top of the payload')
 }
 
 function refusedKey(): Fault {
@@ -108,7 +110,7 @@ function claimKey(room: ClientRoom, key: string): Payload | undefined {
   if (room.receiving.has(key)) {
     throw new Fault('conflict', 'a payload is being received under this key')
   }
-  if (!room.runner.hasFreeSlot) throw new Fault('busy', 'no slot is free')
+  if (!room.runner.hasFreeSlot(room.receiving.size)) throw new Fault('busy', 'no slot is free')
   return undefined
 }
 

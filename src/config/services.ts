@@ -38,7 +38,7 @@ export function readServices(
   faults: string[],
   warnings: string[],
 ): ServiceConfig[] {
-  const found = collect(environment, warnings)
+  const found = collect(environment, faults, warnings)
   if (found.size === 0) {
     warnings.push(
       `no service is configured: using "example" at ${exampleUploadUrl} ` +
@@ -53,13 +53,17 @@ export function readServices(
   }))
 }
 
-function collect(environment: Environment, warnings: string[]): Map<string, Raw> {
+function collect(environment: Environment, faults: string[], warnings: string[]): Map<string, Raw> {
   const found = new Map<string, Raw>()
+  const variables = new Map<string, string>()
   for (const [variable, text] of Object.entries(environment)) {
     if (!variable.startsWith('SERVICE_') || text === undefined || text === '') continue
     const suffix = suffixes.find((known) => variable.endsWith(`_${known}`))
     const name = suffix && variable.slice('SERVICE_'.length, -suffix.length - 1).toUpperCase()
     if (suffix && name) {
+      const other = variables.get(`${name}_${suffix}`)
+      if (other !== undefined) faults.push(`${other} and ${variable} are the same setting`)
+      variables.set(`${name}_${suffix}`, variable)
       found.set(name, { ...found.get(name), [suffix]: text })
     } else {
       warnings.push(
@@ -89,7 +93,8 @@ function readClients(name: string, raw: Raw, faults: string[]): ClientAddress[] 
     }
     return urls
   })
-  return uploads.map((uploadUrl, index) => {
+  return uploads.flatMap((uploadUrl, index) => {
+    if (uploadUrl === undefined) return []
     const usual = besides(uploadUrl)
     return {
       uploadUrl,
@@ -104,19 +109,23 @@ function withSubmit(url: string): string {
   return new URL(url).pathname === '/' ? new URL('/submit', url).href : url
 }
 
+/** `undefined` stands in the place of an address that is wrong, so that the others keep theirs. */
 function readUrls(
   variable: string,
   text: string | undefined,
   faults: string[],
-): string[] | undefined {
+): (string | undefined)[] | undefined {
   if (text === undefined) return undefined
-  const urls: string[] = []
-  for (const part of text.split(',').map((piece) => piece.trim())) {
+  const urls = text.split(',').map((piece) => {
+    const part = piece.trim()
     const url = parseHttpUrl(part)
-    if (url instanceof Wrong) faults.push(`${variable}: expected ${url.expected}, got "${part}"`)
-    else urls.push(variable.endsWith('_UPLOAD_URL') ? withSubmit(url) : url.replace(/\/$/, ''))
-  }
-  const twice = urls.find((url, index) => urls.indexOf(url) !== index)
+    if (!(url instanceof Wrong)) {
+      return variable.endsWith('_UPLOAD_URL') ? withSubmit(url) : url.replace(/\/$/, '')
+    }
+    faults.push(`${variable}: expected ${url.expected}, got "${part}"`)
+    return undefined
+  })
+  const twice = urls.find((url, index) => url !== undefined && urls.indexOf(url) !== index)
   if (twice !== undefined) faults.push(`${variable} lists ${twice} twice`)
   return urls
 }

@@ -1,7 +1,13 @@
 /** Every setting there is: the help text, the parser and the documentation's test read this list. */
 import { logLevels } from '../domain/log-level.ts'
 import type { LogLevel } from '../domain/log-level.ts'
-import { Wrong, parseDurationMs, parseSizeBytes, parseWhole } from './units.ts'
+import {
+  Wrong,
+  parseDurationMs,
+  parseShortDurationMs,
+  parseSizeBytes,
+  parseWhole,
+} from './units.ts'
 
 export type Mode = 'server' | 'client'
 
@@ -116,7 +122,7 @@ export const settings = {
     help: 'from SIGTERM to SIGKILL, when a script is to end',
     modes: both,
     fallback: same('5s'),
-    parse: parseDurationMs,
+    parse: parseShortDurationMs,
   },
   slots: {
     env: 'SLOTS',

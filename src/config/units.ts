@@ -60,6 +60,15 @@ export function parseDurationMs(text: string): number | Wrong {
   return withUnit(text, millisecondsPerUnit, 'a time such as 10d, 5min, 500ms or seconds')
 }
 
+const dayMs = 86_400_000
+
+/** A time that somebody waits: a day at most. */
+export function parseShortDurationMs(text: string): number | Wrong {
+  const value = parseDurationMs(text)
+  if (value instanceof Wrong || value <= dayMs) return value
+  return new Wrong('a time of at most a day, such as 5s')
+}
+
 /** A whole number within bounds, both included. */
 export function parseWhole(least: number, most: number): (text: string) => number | Wrong {
   return (text) => {

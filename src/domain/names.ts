@@ -86,12 +86,7 @@ function parentsOf(path: string): string[] {
 
 const userIdForm = /^[A-Za-z0-9._@-]{1,128}$/
 
-/** @throws Fault `invalid` unless it is a short token, such as an integer or an address. */
-export function checkUserId(userId: string): void {
-  if (!userIdForm.test(userId)) {
-    throw new Fault(
-      'invalid',
-      'field "user_id" must be 1 to 128 characters out of A-Z a-z 0-9 . _ @ -',
-    )
-  }
+/** Whether it is a short token, such as an integer or an address. */
+export function isUserId(text: string): boolean {
+  return userIdForm.test(text)
 }

@@ -17,7 +17,7 @@ export type PayloadStatus = (typeof payloadStatuses)[number]
 
 const nextStatuses: Record<PayloadStatus, readonly PayloadStatus[]> = {
   Prepared: ['Running', 'Failed', 'Invalid', 'Killed'],
-  Running: ['Completed', 'Failed', 'Killed'],
+  Running: ['Completed', 'Failed', 'Invalid', 'Killed'],
   Completed: [],
   Failed: [],
   Invalid: [],

@@ -42,7 +42,7 @@ class AdoptedExecution implements Execution {
     this.#record = record
     this.#log = log
     this.pid = record.pid
-    this.#termination = new Termination(killGraceMs, (name) => this.#signal(name))
+    this.#termination = new Termination(killGraceMs, (name) => this.#signal(name), log)
     this.#termination.ready()
     this.ended = this.#finish()
   }

@@ -8,14 +8,14 @@ import type { Exit } from '../domain/payload.ts'
 import type { Log } from '../log.ts'
 import { adopt } from './adopted.ts'
 import type { Execution, Executor, Task } from './executor.ts'
-import { signal } from './processes.ts'
+import { idsStillRiseFrom, signal } from './processes.ts'
 import { readExit } from './records.ts'
 import { alreadyStarted, supervisor } from './supervisor.ts'
 import { endLeftovers } from './leftovers.ts'
 import { Termination } from './termination.ts'
 
-/** What holds the script's descriptor 3 this long after its end was left behind by it. */
-const closingMs = 50
+/** In so short a time process ids cannot go all the way round. */
+const youngMs = 1_000
 
 /** @param killGraceMs from SIGTERM to SIGKILL. */
 export function bashExecutor(killGraceMs: number, log: Log): Executor {
@@ -35,12 +35,10 @@ async function start(task: Task, killGraceMs: number, log: Log): Promise<Executi
     detached: true,
     stdio: ['ignore', stdout.fd, stderr.fd, 'pipe'],
   })
-  const closed = once(child, 'close')
-  closed.catch(() => {}) // it rejects together with `spawn`, which is awaited
   const exited = once(child, 'exit')
-  exited.catch(() => {})
+  exited.catch(() => {}) // it rejects together with `spawn`, which is awaited
   await once(child, 'spawn')
-  return new BashExecution(task, child, exited, closed, killGraceMs, log)
+  return new BashExecution(task, child, exited, killGraceMs, log)
 }
 
 class BashExecution implements Execution {
@@ -59,7 +57,6 @@ class BashExecution implements Execution {
     task: Task,
     child: ChildProcess,
     exited: Promise<unknown>,
-    closed: Promise<unknown>,
     killGraceMs: number,
     log: Log,
   ) {
@@ -67,14 +64,14 @@ class BashExecution implements Execution {
     this.#log = log
     this.#killGraceMs = killGraceMs
     this.pid = child.pid ?? 0
-    this.#termination = new Termination(killGraceMs, async (name) => this.#signal(name))
+    this.#termination = new Termination(killGraceMs, (name) => this.#signal(name), log)
     const channel = child.stdio[3] as Readable
     channel.once('data', (line: Buffer) => {
       this.#group = Number(line.toString('latin1').trim())
       this.#termination.ready()
     })
     channel.resume()
-    this.ended = this.#finish(child, exited, closed)
+    this.ended = this.#finish(child, exited)
   }
 
   kill(reason: string): void {
@@ -86,24 +83,28 @@ class BashExecution implements Execution {
     return this.#group !== undefined && signal(-this.#group, name)
   }
 
-  async #finish(
-    child: ChildProcess,
-    exited: Promise<unknown>,
-    closed: Promise<unknown>,
-  ): Promise<Exit | 'lost'> {
+  async #finish(child: ChildProcess, exited: Promise<unknown>): Promise<Exit | 'lost'> {
+    const startedAt = performance.now()
     await exited
     this.#termination.end()
-    if (this.#group !== undefined) signal(-this.#group, 'SIGKILL')
-    if (!(await isWithin(closed, closingMs))) {
-      await endLeftovers(this.pid, this.#task.paths.tmp, this.#log)
-      child.stdio[3]?.destroy()
+    // Of a script that another one started nothing is left over: it runs.
+    if (child.exitCode !== alreadyStarted) {
+      await this.#endLeftovers(performance.now() - startedAt)
     }
+    child.stdio[3]?.destroy()
     const { killReason } = this.#termination
     const record = await readExit(this.#task.paths.exit)
     if (record) return { ...record, killReason }
     if (child.exitCode === alreadyStarted) return this.#followOther()
     if (killReason !== null) return { exitCode: null, cpuSeconds: null, killReason }
     return 'lost'
+  }
+
+  /** To look at every process costs too much for a short script. */
+  async #endLeftovers(ageMs: number): Promise<void> {
+    if (this.#group !== undefined) signal(-this.#group, 'SIGKILL')
+    const above = ageMs < youngMs && (await idsStillRiseFrom(this.pid)) ? this.pid : 0
+    await endLeftovers(this.pid, this.#task.paths.tmp, this.#log, above)
   }
 
   /** An earlier process of ours started the script and died before it could say so. */
@@ -113,15 +114,5 @@ class BashExecution implements Execution {
     const { wanted } = this.#termination
     if (wanted !== null) this.#other.kill(wanted)
     return this.#other.ended
-  }
-}
-
-async function isWithin(event: Promise<unknown>, ms: number): Promise<boolean> {
-  const { promise: late, resolve } = Promise.withResolvers<boolean>()
-  const timer = setTimeout(resolve, ms, false)
-  try {
-    return await Promise.race([event.then(() => true), late])
-  } finally {
-    clearTimeout(timer)
   }
 }

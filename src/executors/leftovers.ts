@@ -11,14 +11,16 @@ const longestPauseMs = 100
  * returns when none of it is there.
  *
  * @param session see `findLeftovers`.
+ * @param above see `findLeftovers`.
  */
 export async function endLeftovers(
   session: number | null,
   tmpDirectory: string,
   log: Log,
+  above = 0,
 ): Promise<void> {
   for (let round = 0; round < mostRounds; round++) {
-    const pids = await findLeftovers(session, tmpDirectory)
+    const pids = await findLeftovers(session, tmpDirectory, above)
     if (pids.length === 0) return
     for (const pid of pids) signal(pid, 'SIGKILL')
     await delay(Math.min(longestPauseMs, 2 ** round))

@@ -35,22 +35,35 @@ export async function isSameProcess({ pid, startTime, bootId }: ProcessIdentity)
  * supervising shell, and those that left it but still have the payload's private TMPDIR.
  *
  * @param session `null` where the supervising shell's id may be another process's by now.
+ * @param above process ids up to this one are not looked at; see `idsStillRiseFrom`.
  */
 export async function findLeftovers(
   session: number | null,
   tmpDirectory: string,
+  above = 0,
 ): Promise<number[]> {
   const marker = `TMPDIR=${tmpDirectory}`
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
-  const found: number[] = []
-  for (const pid of pids) {
-    if (pid === process.pid || pid === session) continue
+  const belongs = async (pid: number): Promise<boolean> => {
     const stat = await readStat(pid)
-    if (!stat || stat.state === 'Z') continue
-    const environment = stat.session === session ? '' : await readProc(`/proc/${pid}/environ`)
-    if (stat.session === session || environment?.split('\0').includes(marker)) found.push(pid)
+    if (!stat || stat.state === 'Z') return false
+    if (stat.session === session) return true
+    const environment = await readProc(`/proc/${pid}/environ`)
+    return environment?.split('\0').includes(marker) ?? false
   }
-  return found
+  const asked = pids.filter((pid) => pid > above && pid !== process.pid && pid !== session)
+  const answers = await Promise.all(asked.map(belongs))
+  return asked.filter((_, index) => answers[index])
+}
+
+/**
+ * Whether all that was started since a process was has a higher id than it: ids are given in
+ * rising order, and begin again from the lowest at their end. Only to be trusted for a process so
+ * young that they cannot have gone all the way round.
+ */
+export async function idsStillRiseFrom(pid: number): Promise<boolean> {
+  const lastId = (await readProc('/proc/loadavg'))?.trim().split(' ').at(-1)
+  return Number(lastId) >= pid
 }
 
 /** Sends a signal to a process, or to a group as a negative number; `false` if it is not there. */

@@ -23,7 +23,7 @@ export async function readExit(
   if (!match) return undefined
   return {
     exitCode: Number(match[3]),
-    cpuSeconds: toSeconds(match[1] ?? '') + toSeconds(match[2] ?? ''),
+    cpuSeconds: Math.round(1000 * (toSeconds(match[1] ?? '') + toSeconds(match[2] ?? ''))) / 1000,
   }
 }
 

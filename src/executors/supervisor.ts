@@ -3,8 +3,11 @@
  * ended. Builtins only, for it must cost next to nothing.
  *
  * Called with the payload's directory as $1, in the work directory, as leader of its own session.
- * Descriptor 3 is a socket to the daemon: it gets the process group of the script, and its end is
- * seen there when the last process that inherited it is gone.
+ * Descriptor 3 is a socket to the daemon: it gets the process group of the script.
+ *
+ * Job control is on only while the script is started, which gives it a process group of its own:
+ * with it, `wait` would return when the script is stopped, and `wait -f` of bash 5.2 sometimes
+ * spins for ever.
  */
 export const supervisor = `
 trap : PIPE
@@ -17,7 +20,8 @@ started=\${20}
 read -r boot </proc/sys/kernel/random/boot_id
 set -C
 echo "$$ $started $boot" >"$directory/start" || exit 75
-bash run.sh 2>&4 4>&- &
+bash run.sh 2>&4 3>&- 4>&- &
+set +m
 echo "$!" >&3
 exec 3>&- 4>&-
 wait "$!"

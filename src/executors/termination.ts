@@ -1,7 +1,10 @@
+import type { Log } from '../log.ts'
+
 /** Ending a script: asked politely first, then not; the first reason wins. */
 export class Termination {
   /** Sends a signal to all of the script; `false` if nothing of it is there. */
-  readonly #signal: (name: NodeJS.Signals) => Promise<boolean>
+  readonly #signal: (name: NodeJS.Signals) => boolean | Promise<boolean>
+  readonly #log: Log
   readonly #graceMs: number
   #wanted: string | null = null
   #reached = false
@@ -9,9 +12,14 @@ export class Termination {
   #ended = false
   #timer: NodeJS.Timeout | undefined
 
-  constructor(graceMs: number, signal: (name: NodeJS.Signals) => Promise<boolean>) {
+  constructor(
+    graceMs: number,
+    signal: (name: NodeJS.Signals) => boolean | Promise<boolean>,
+    log: Log,
+  ) {
     this.#graceMs = graceMs
     this.#signal = signal
+    this.#log = log
   }
 
   /** Why it was ended, if the kill reached it while it was there. */
@@ -28,13 +36,13 @@ export class Termination {
   begin(reason: string): void {
     if (this.#wanted !== null || this.#ended) return
     this.#wanted = reason
-    if (this.#isReady) void this.#terminate()
+    if (this.#isReady) this.#terminate()
   }
 
   /** The script can be signalled now. */
   ready(): void {
     this.#isReady = true
-    if (this.#wanted !== null) void this.#terminate()
+    if (this.#wanted !== null) this.#terminate()
   }
 
   /** The script has ended. */
@@ -43,12 +51,21 @@ export class Termination {
     clearTimeout(this.#timer)
   }
 
-  async #terminate(): Promise<void> {
-    this.#reached = await this.#signal('SIGTERM')
-    if (!this.#reached || this.#ended) return
+  #terminate(): void {
+    this.#timer = setTimeout(() => this.#try(['SIGKILL']), this.#graceMs)
     // A stopped process gets its SIGTERM only when it goes on.
-    await this.#signal('SIGCONT')
-    if (this.#ended) return
-    this.#timer = setTimeout(() => void this.#signal('SIGKILL'), this.#graceMs)
+    this.#try(['SIGTERM', 'SIGCONT'])
+  }
+
+  #try(names: readonly NodeJS.Signals[]): void {
+    const all = async () => {
+      for (const name of names) {
+        if (this.#ended) return
+        if (await this.#signal(name)) this.#reached = true
+      }
+    }
+    all().catch((error: unknown) => {
+      this.#log.error({ err: error }, `a script could not be sent ${names.join(' and ')}`)
+    })
   }
 }

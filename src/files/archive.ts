@@ -16,8 +16,8 @@ import { systemCode } from '../domain/errors.ts'
 import { walk } from './walk.ts'
 import type { Found, LeftOut } from './walk.ts'
 
-/** Level 6 is a tenth slower and hardly smaller. */
-const compressionLevel = 1
+/** Level 6 is a tenth slower and hardly smaller; below this size nothing is worth the trouble. */
+const compressionLevel = (sizeBytes: number) => (sizeBytes < 1024 ? 0 : 1)
 
 /** Files up to this size are read whole: setting up streams costs more than packing them. */
 const smallFileBytes = 64 * 1024
@@ -74,7 +74,9 @@ class Packing {
     for (const extra of extras(this.#leftOut)) {
       if (this.#output.destroyed) return
       if ('text' in extra) {
-        this.#zip.addBuffer(Buffer.from(extra.text), extra.path, { compressionLevel })
+        const content = Buffer.from(extra.text)
+        const level = compressionLevel(content.byteLength)
+        this.#zip.addBuffer(content, extra.path, { compressionLevel: level })
       } else {
         await this.#addFile(extra.path, extra.file)
       }
@@ -148,6 +150,7 @@ class Packing {
       return leaveOut('changed while it was packed')
     }
     const { size: sizeBytes, mtime, mode } = stats
-    return { handle, sizeBytes, mtime, mode: mode & 0o100777, compressionLevel }
+    const level = compressionLevel(sizeBytes)
+    return { handle, sizeBytes, mtime, mode: mode & 0o100777, compressionLevel: level }
   }
 }

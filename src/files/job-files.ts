@@ -4,14 +4,16 @@
  *     <DATA_PATH>/jobs/lock              held by the server that uses this directory
  *     <DATA_PATH>/jobs/incoming/<name>/  an upload under way; nothing else knows of it
  *     <DATA_PATH>/jobs/<id>/input/       the files of a job as they were uploaded
- *     <DATA_PATH>/jobs/<id>/result.zip   its result, whole
+ *     <DATA_PATH>/jobs/<id>/result.<n>.zip  the result of its attempt n
+ *     <DATA_PATH>/jobs/server            id of the server, so of the database, whose jobs these are
  */
 import { randomBytes } from 'node:crypto'
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { readFile, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Fault, systemCode } from '../domain/errors.ts'
 import type { Result } from '../domain/job.ts'
-import { flush, syncDirectory, write } from './durable.ts'
+import { makeDirectories } from './directories.ts'
+import { flush, syncDirectory, write, writeDurably } from './durable.ts'
 import { Workspace } from './workspace.ts'
 
 /** One uploaded file: its path in the job, where it is, and its size. */
@@ -33,7 +35,27 @@ export class JobFiles {
 
   /** Makes the directories. */
   async prepare(): Promise<void> {
-    await mkdir(this.#incoming, { recursive: true })
+    await makeDirectories(this.#incoming)
+  }
+
+  /**
+   * Makes these the files of a database, or makes sure that they are: with another database, every
+   * job here would look like one that was never committed.
+   *
+   * @throws Fault `conflict` if they are another one's.
+   */
+  async belongTo(serverId: string): Promise<void> {
+    const file = join(this.#root, 'server')
+    const owner = await readFile(file, 'utf8').catch((error: unknown) => {
+      if (systemCode(error) !== 'ENOENT') throw error
+    })
+    if (owner === undefined) return writeDurably(file, serverId)
+    if (owner === serverId) return
+    throw new Fault(
+      'conflict',
+      `the jobs in ${this.#root} belong to another database; give its --db-path, or another ` +
+        '--data-path',
+    )
   }
 
   /**
@@ -97,8 +119,8 @@ export class JobFiles {
     }
   }
 
-  resultFile(id: number): string {
-    return join(this.#directory(id), 'result.zip')
+  resultFile(id: number, attempt: number): string {
+    return join(this.#directory(id), `result.${attempt}.zip`)
   }
 
   /**
@@ -112,7 +134,8 @@ export class JobFiles {
     content: AsyncIterable<Uint8Array>,
     announced: Result,
   ): Promise<void> {
-    const part = join(this.#directory(id), `result.${attempt}.part`)
+    const target = this.resultFile(id, attempt)
+    const part = `${target}.part`
     try {
       const { result: got, handle } = await write(part, content)
       if (got.sizeBytes !== announced.sizeBytes || got.sha256 !== announced.sha256) {
@@ -124,7 +147,7 @@ export class JobFiles {
         )
       }
       // It counts only when the job is final, so its name need not wait for its content.
-      await rename(part, this.resultFile(id))
+      await rename(part, target)
       await Promise.all([flush(handle), syncDirectory(this.#directory(id))])
     } catch (error) {
       await rm(part, { force: true })

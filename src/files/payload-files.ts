@@ -18,12 +18,13 @@
  *       outcome.json   its final status; it is final, and result.zip whole, when this is there
  */
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, readdir, rm } from 'node:fs/promises'
+import { readFile, readdir, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { systemCode } from '../domain/errors.ts'
 import type { Ending, Result } from '../domain/job.ts'
 import type { PayloadOrigin } from '../domain/payload.ts'
+import { makeDirectories } from './directories.ts'
 import { flush, renameDurably, writeDurably, writeFlushed } from './durable.ts'
 import { Workspace } from './workspace.ts'
 
@@ -83,7 +84,7 @@ export class PayloadFiles {
 
   /** Makes the directories. */
   async prepare(): Promise<void> {
-    await mkdir(this.#incoming, { recursive: true })
+    await makeDirectories(this.#incoming)
   }
 
   paths(id: number): PayloadPaths {
@@ -100,8 +101,8 @@ export class PayloadFiles {
     const { directory, home, tmp, manifest: file } = this.paths(manifest.id)
     await workspace.publish(directory)
     await Promise.all([
-      mkdir(home),
-      mkdir(tmp),
+      makeDirectories(home),
+      makeDirectories(tmp),
       writeFlushed(`${file}.part`, JSON.stringify(manifest)),
     ])
     await renameDurably(`${file}.part`, file)
@@ -136,6 +137,18 @@ export class PayloadFiles {
     return text === undefined ? undefined : (JSON.parse(text) as Manifest)
   }
 
+  /** Whether there is a run.sh, as a regular file. */
+  async hasScript(id: number): Promise<boolean> {
+    const stats = await stat(join(this.paths(id).work, 'run.sh')).catch(() => undefined)
+    return stats?.isFile() ?? false
+  }
+
+  /** When the supervising shell wrote its start record; `undefined` if it did not. */
+  async startedAtMs(id: number): Promise<number | undefined> {
+    const stats = await stat(this.paths(id).start).catch(() => undefined)
+    return stats && Math.round(stats.mtimeMs)
+  }
+
   /** `undefined` if the payload is not final. */
   async outcome(id: number): Promise<Outcome | undefined> {
     const text = await readIfThere(this.paths(id).outcome)
@@ -151,7 +164,10 @@ export class PayloadFiles {
 
   /** Notes why a payload is to be ended, so that it will be, whoever is there to do it. */
   async writeKillReason(id: number, reason: string): Promise<void> {
-    await writeDurably(this.paths(id).kill, reason)
+    await writeDurably(this.paths(id).kill, reason).catch((error: unknown) => {
+      // The payload was removed meanwhile: there is nothing to end.
+      if (systemCode(error) !== 'ENOENT') throw error
+    })
   }
 
   async killReason(id: number): Promise<string | undefined> {

@@ -106,10 +106,17 @@ async function staysInside(
   if (isAbsolute(target)) return false
   const words = normalize(join(dirname(path), target))
   if (words === '..' || words.startsWith(`..${sep}`)) return false
-  try {
-    const truth = await realpath(join(root, path))
-    return truth === real || truth.startsWith(real + sep)
-  } catch {
-    return true // it leads nowhere: harmless, and perhaps meant
-  }
+  const truth = await realPath(join(root, path))
+  if (truth !== undefined && truth !== real && !truth.startsWith(real + sep)) return false
+  // After another link ".." leads elsewhere than the words say, and elsewhere again where the
+  // result is unpacked. What leads nowhere is harmless otherwise, and perhaps meant.
+  const steps = target.split('/').filter((step) => step !== '' && step !== '.')
+  const named = steps.findIndex((step) => step !== '..')
+  if (named === -1 || !steps.includes('..', named)) return true
+  return truth !== undefined && truth === (await realPath(join(root, words)))
+}
+
+/** `undefined` if it leads nowhere. */
+async function realPath(path: string): Promise<string | undefined> {
+  return realpath(path).catch(() => undefined)
 }

@@ -1,9 +1,10 @@
 /** A directory that is being filled with the files of a job, as they come from the wire. */
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { asFault } from '../domain/errors.ts'
 import { PathSet, safePath } from '../domain/names.ts'
+import { makeDirectories } from './directories.ts'
 import { flush, syncDirectory } from './durable.ts'
 
 /** So many files may wait for the disk before the next one is taken. */
@@ -31,7 +32,7 @@ export class Workspace {
   static async create(directory: string, within: string): Promise<Workspace> {
     const root = join(directory, within)
     try {
-      await mkdir(root, { recursive: true })
+      await makeDirectories(root)
     } catch (error) {
       throw asFault(error)
     }
@@ -77,7 +78,7 @@ export class Workspace {
     const missing: string[] = []
     for (let at = directory; !this.#directories.has(at); at = dirname(at)) missing.push(at)
     if (missing.length === 0) return
-    await mkdir(directory, { recursive: true })
+    await makeDirectories(directory)
     for (const made of missing) this.#directories.add(made)
   }
 

@@ -20,12 +20,15 @@ export function createApp(log: Log) {
     // No limit on the time of a whole request: an upload may be slow.
     requestTimeout: 0,
     routerOptions: { maxParamLength: 200 },
+    frameworkErrors: (error, request, reply) => void replyError(log, error, request, reply),
     ajv: { customOptions: { removeAdditional: false } },
   }).withTypeProvider<TypeBoxTypeProvider>()
   app.addSchema(JobSchema)
   app.addSchema(MessageReply)
-  // The body is parsed by the step that wants it, part by part.
-  app.addContentTypeParser('multipart/form-data', (_request, _body, done) => done(null))
+  // A body is parsed by the step that wants it, part by part; to all others it means nothing.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, _body, done) => done(null))
+  app.addHook('preValidation', async (request) => checkId(request.params))
   app.setErrorHandler((error: FastifyError, request, reply) =>
     replyError(log, error, request, reply),
   )
@@ -40,6 +43,14 @@ export function createApp(log: Log) {
     )
   })
   return app
+}
+
+/** Before it is made a number: `0x1`, `1e0` and `1.0` are no ids. */
+function checkId(params: unknown): void {
+  const id = (params as { id?: unknown }).id
+  if (typeof id === 'string' && !/^[1-9]\d{0,15}$/.test(id)) {
+    throw new Fault('invalid', `the id must be a positive integer, not ${JSON.stringify(id)}`)
+  }
 }
 
 function refusal(message: string): JobReply {
@@ -67,11 +78,8 @@ function replyError(
 
 function describe(error: unknown): { status: number; message: string } {
   if (error instanceof Fault) return { status: statusOf[error.code], message: error.message }
-  // What Fastify refuses by itself: a malformed id, a body of another type, a broken header.
-  const { statusCode, code, message } = error as Partial<FastifyError>
-  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
-    return { status: 415, message: 'the body must be multipart/form-data' }
-  }
+  // What Fastify refuses by itself: a malformed URL, a parameter that is not what it should be.
+  const { statusCode, message } = error as Partial<FastifyError>
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
     return { status: statusCode, message: message ?? 'the request is wrong' }
   }

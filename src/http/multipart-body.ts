@@ -1,9 +1,7 @@
 /** Writes a multipart body: text fields, then files, streamed, of a size that is known before. */
 import { randomBytes } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import type { InputFile } from '../files/job-files.ts'
-
-const readBytes = 256 * 1024
+import { readFrom } from '../files/read.ts'
 
 export type MultipartBody = {
   readonly contentType: string
@@ -36,9 +34,7 @@ export function multipartBody(
       yield Buffer.from(begin)
       for (const part of parts) {
         yield part.head
-        if (part.file.sizeBytes > 0) {
-          yield* createReadStream(part.file.file, { highWaterMark: readBytes })
-        }
+        yield* await readFrom(part.file.file, part.file.sizeBytes)
         yield Buffer.from('\r\n')
       }
       yield end

@@ -138,6 +138,10 @@ class MultipartBody {
 }
 
 function createParser(request: IncomingMessage): busboy.Busboy {
+  if (!/^multipart\/form-data\b/i.test(request.headers['content-type'] ?? '')) {
+    linger(request)
+    throw new Fault('unsupported', 'the body must be multipart/form-data')
+  }
   try {
     return busboy({
       headers: request.headers,
@@ -148,10 +152,7 @@ function createParser(request: IncomingMessage): busboy.Busboy {
   } catch (error) {
     linger(request)
     const why = error instanceof Error ? error.message : String(error)
-    if (request.headers['content-type']?.startsWith('multipart/form-data')) {
-      throw new Fault('invalid', `the multipart body is malformed: ${why}`, { cause: error })
-    }
-    throw new Fault('unsupported', 'the body must be multipart/form-data', { cause: error })
+    throw new Fault('invalid', `the multipart body is malformed: ${why}`, { cause: error })
   }
 }
 

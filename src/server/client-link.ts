@@ -3,7 +3,7 @@ import { Value } from 'typebox/value'
 import type { Candidate } from '../domain/choose-client.ts'
 import { Fault, messageOf } from '../domain/errors.ts'
 import type { ClientAddress } from '../domain/job.ts'
-import { clientEvents } from '../domain/protocol.ts'
+import { clientEvents, protocolVersion } from '../domain/protocol.ts'
 import type { ClientEvent, LoadEvent } from '../domain/protocol.ts'
 import type { Log } from '../log.ts'
 import { Loop } from '../loop.ts'
@@ -26,6 +26,7 @@ export class ClientLink implements Candidate {
   #refusals = 0
   #heldOffUntil = 0
   #lastTrouble: string | undefined
+  #lastKind: string | undefined
   #tried = Promise.withResolvers<void>()
   #reachable = Promise.withResolvers<void>()
 
@@ -135,6 +136,13 @@ export class ClientLink implements Candidate {
     }
     switch (event.name) {
       case 'snapshot':
+        if (event.data.protocol !== protocolVersion) {
+          throw new Fault(
+            'unsupported',
+            `it speaks version ${event.data.protocol} of the protocol, this server ` +
+              `${protocolVersion}: upgrade the older one`,
+          )
+        }
         this.#connected(event.data.load)
         return this.#listener.onSnapshot(this.address, event.data, expected)
       case 'payload':
@@ -149,6 +157,7 @@ export class ClientLink implements Candidate {
   #connected(load: LoadEvent): void {
     this.#failures = 0
     this.#lastTrouble = undefined
+    this.#lastKind = undefined
     this.#update(load)
     this.#log.info(`client ${this.address.uploadUrl} is reachable`)
     this.#reachable.resolve()
@@ -163,17 +172,21 @@ export class ClientLink implements Candidate {
     if (!before || freed) this.#listener.onFree()
   }
 
-  /** Says so once, and again only when the reason is another one. */
+  /**
+   * Says so once: a connection that broke and one that is refused since then are the same news. Only
+   * trouble of another kind is told too.
+   */
   #lose(error: unknown): void {
-    const wasReachable = this.reachable
+    if (this.reachable) this.#reachable = Promise.withResolvers()
     this.#state = undefined
-    if (wasReachable) this.#reachable = Promise.withResolvers()
-    const trouble = messageOf(error)
-    if (wasReachable || trouble !== this.#lastTrouble) {
+    this.#lastTrouble = messageOf(error)
+    const kind = error instanceof Fault ? error.code : 'unforeseen'
+    if (kind !== this.#lastKind) {
       const unforeseen = error instanceof Fault ? {} : { err: error }
-      this.#log.warn(unforeseen, `client ${this.address.uploadUrl} is not reachable: ${trouble}`)
+      const { uploadUrl } = this.address
+      this.#log.warn(unforeseen, `client ${uploadUrl} is not reachable: ${this.#lastTrouble}`)
     }
-    this.#lastTrouble = trouble
+    this.#lastKind = kind
     this.#tried.resolve()
   }
 }

@@ -3,8 +3,10 @@ import type { JobDetails } from '../domain/protocol.ts'
 import type { JobStore } from '../store/jobs.ts'
 import { findJob } from './find.ts'
 
+export type DescribeContext = { readonly store: JobStore }
+
 /** @throws Fault `not_found` */
-export async function describeJob(store: JobStore, id: number): Promise<JobDetails> {
+export async function describeJob({ store }: DescribeContext, id: number): Promise<JobDetails> {
   const job = await findJob(store, id)
   const [attempts, history] = await Promise.all([store.attempts(id), store.history(id)])
   return {

@@ -1,16 +1,14 @@
 /** What can be had of a job: how it is, its result, or its files as they are now. */
-import { createReadStream } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { Fault } from '../domain/errors.ts'
 import { isFinal } from '../domain/job.ts'
 import type { Job } from '../domain/job.ts'
 import { archive } from '../files/archive.ts'
 import type { JobFiles } from '../files/job-files.ts'
+import { readFrom } from '../files/read.ts'
 import type { JobStore } from '../store/jobs.ts'
 import { findJob } from './find.ts'
 import type { ClientGateway } from './gateway.ts'
-
-const readBytes = 1024 * 1024
 
 /** A ZIP to send; `sizeBytes` where it is known. */
 export type Zip = { readonly content: Readable; readonly sizeBytes?: number }
@@ -31,7 +29,7 @@ export async function download(
   id: number,
 ): Promise<{ job: Job; zip?: Zip }> {
   const job = await findJob(store, id)
-  return job.status === 'Completed' ? { job, zip: storedResult(files, job) } : { job }
+  return job.status === 'Completed' ? { job, zip: await storedResult(files, job) } : { job }
 }
 
 /**
@@ -58,7 +56,7 @@ export async function downloadPartial(
   return { content: archive(files.inputDirectory(id)) }
 }
 
-function storedResult(files: JobFiles, { id, result }: Job): Zip {
-  const content = createReadStream(files.resultFile(id), { highWaterMark: readBytes })
-  return { content, ...(result && { sizeBytes: result.sizeBytes }) }
+async function storedResult(files: JobFiles, { id, attempt, result }: Job): Promise<Zip> {
+  const sizeBytes = result?.sizeBytes ?? 0
+  return { content: await readFrom(files.resultFile(id, attempt), sizeBytes), sizeBytes }
 }

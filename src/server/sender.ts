@@ -1,7 +1,7 @@
 /** Gives queued jobs to clients. */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Fault } from '../domain/errors.ts'
+import { Fault, messageOf } from '../domain/errors.ts'
 import type { Fact } from '../domain/decide.ts'
 import type { Quota } from '../domain/quota.ts'
 import type { JobFiles } from '../files/job-files.ts'
@@ -45,6 +45,11 @@ export class Sender {
 
   wake(): void {
     this.#loop.wake()
+  }
+
+  /** Begins no sending any more. */
+  async rest(): Promise<void> {
+    await this.#loop.stop()
   }
 
   /** Sends nothing more; what is being sent is broken off, and sent again by the next process. */
@@ -108,15 +113,35 @@ export class Sender {
     let unknown = mayHaveArrived
     for (let tries = 0; ; tries++) {
       if (unknown) await link.whenReachable(signal)
+      const trouble = await this.#try(active, link, signal)
+      if (trouble === undefined) return
+      unknown = true
+      await delay(backOffMs(tries), undefined, { signal })
+    }
+  }
+
+  /** @returns why it has to be sent again under the same key; `undefined` if it has not. */
+  async #try(
+    active: ActiveJob,
+    link: ClientLink,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const { id } = active.job
+    const { log } = this.#context
+    const again = `job ${id} may have arrived, will be sent again`
+    try {
       if (!(await this.#isStillToBeSent(active))) return
       const answer = await this.#send(active, link, signal)
-      if (answer.is !== 'unknown') return this.#settle(active, link, answer)
-      unknown = true
-      this.#context.log.warn(
-        { job: active.job.id },
-        `job ${active.job.id} may have arrived, will be sent again: ${answer.reason}`,
-      )
-      await delay(backOffMs(tries), undefined, { signal })
+      if (answer.is !== 'unknown') {
+        await this.#settle(active, link, answer)
+        return
+      }
+      log.warn({ job: id }, `${again}: ${answer.reason}`)
+      return answer.reason
+    } catch (error) {
+      if (signal.aborted) throw error
+      log.error({ err: error, job: id }, `${again}: ${messageOf(error)}`)
+      return messageOf(error)
     }
   }
 

@@ -3,11 +3,13 @@
  * sent (again), and is `Killed` when its client confirms. If run.sh had ended already, that
  * outcome stands.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { Fault, messageOf } from '../domain/errors.ts'
 import { isActive, isFinal } from '../domain/job.ts'
 import type { Job } from '../domain/job.ts'
 import type { Log } from '../log.ts'
 import type { ActiveJob, JobStore } from '../store/jobs.ts'
+import { backOffMs } from './back-off.ts'
 import { findJob } from './find.ts'
 import type { ClientGateway } from './gateway.ts'
 import type { Sender } from './sender.ts'
@@ -28,6 +30,7 @@ export type TerminatorContext = {
 export class Terminator {
   readonly #context: TerminatorContext
   readonly #pursuits = new Map<number, Promise<void>>()
+  readonly #stopping = new AbortController()
 
   constructor(context: TerminatorContext) {
     this.#context = context
@@ -53,23 +56,40 @@ export class Terminator {
     return (await watch.final(id, killGraceMs + confirmMs)) ?? findJob(store, id)
   }
 
-  /** Has a marked job ended at its client. What fails is tried again at the client's next snapshot. */
+  /** Tries no more; marks stay, and the next process goes on. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await Promise.all(this.#pursuits.values())
+  }
+
+  /** Has a marked job ended at its client, however often that has to be tried. */
   pursue(active: ActiveJob): Promise<void> {
     const { id } = active.job
     const running = this.#pursuits.get(id)
     if (running) return running
-    const pursuit = this.#pursue(active)
-      .catch((error: unknown) => {
-        const { log } = this.#context
-        log.warn({ job: id }, `job ${id} could not be ended yet: ${messageOf(error)}`)
-      })
-      .finally(() => this.#pursuits.delete(id))
+    const pursuit = this.#pursue(active).finally(() => this.#pursuits.delete(id))
     this.#pursuits.set(id, pursuit)
     return pursuit
   }
 
-  async #pursue({ job: { id }, attempt }: ActiveJob): Promise<void> {
+  async #pursue(active: ActiveJob): Promise<void> {
+    const { log } = this.#context
+    const { id } = active.job
+    for (let tries = 0; !this.#stopping.signal.aborted; tries++) {
+      try {
+        return await this.#killOnce(active)
+      } catch (error) {
+        const again = `job ${id} could not be ended yet, will be tried again`
+        if (tries === 0) log.warn({ job: id }, `${again}: ${messageOf(error)}`)
+        await delay(backOffMs(tries), undefined, this.#stopping).catch(() => {})
+      }
+    }
+  }
+
+  async #killOnce({ job: { id }, attempt }: ActiveJob): Promise<void> {
     const { store, gateway, sender } = this.#context
+    const job = await store.find(id)
+    if (!job || job.attempt !== attempt.number || !isActive(job.status)) return
     await sender.breakOff(id)
     const known = await gateway.kill(attempt.client, attempt.key)
     if (known) return // its end will come as an event

@@ -1,7 +1,7 @@
 /** The beginning of a job: its files are on disk and its row is committed before anybody hears. */
 import { Fault } from '../domain/errors.ts'
 import type { Job } from '../domain/job.ts'
-import { checkUserId } from '../domain/names.ts'
+import { isUserId } from '../domain/names.ts'
 import type { Part } from '../domain/part.ts'
 import type { JobFiles } from '../files/job-files.ts'
 import type { Workspace } from '../files/workspace.ts'
@@ -15,6 +15,9 @@ export type UploadContext = {
 }
 
 type Fields = Map<string, string>
+
+/** Others may be there and mean nothing to us. */
+const ourFields = new Set(['user_id', 'service'])
 
 /**
  * Takes an upload.
@@ -45,9 +48,10 @@ async function receive(workspace: Workspace, parts: AsyncIterable<Part>): Promis
   const fields: Fields = new Map()
   for await (const part of parts) {
     if (part.kind === 'file') await workspace.add(part.filename, part.content)
-    else if (fields.has(part.name)) {
-      throw new Fault('invalid', `field ${JSON.stringify(part.name)} was sent twice`)
-    } else fields.set(part.name, part.value)
+    else if (ourFields.has(part.name)) {
+      if (fields.has(part.name)) throw new Fault('invalid', `field "${part.name}" was sent twice`)
+      fields.set(part.name, part.value)
+    }
   }
   return fields
 }
@@ -61,6 +65,9 @@ function check(
   const faults: string[] = []
   const userId = fields.get('user_id')
   if (userId === undefined) faults.push('field "user_id" is missing')
+  else if (!isUserId(userId)) {
+    faults.push('field "user_id" must be 1 to 128 characters out of A-Z a-z 0-9 . _ @ -')
+  }
   const service = fields.get('service')?.toLowerCase()
   if (service === undefined) faults.push('field "service" is missing')
   else if (!services.has(service)) {
@@ -74,6 +81,5 @@ function check(
   if (faults.length > 0 || userId === undefined || service === undefined) {
     throw new Fault('invalid', faults.join('; '))
   }
-  checkUserId(userId)
   return { userId, service }
 }

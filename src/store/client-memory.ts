@@ -9,6 +9,12 @@ export interface ClientMemory extends Disposable {
   /** From now on a submission under this key is refused; durable when it returns. */
   refuse(key: string, nowMs: number): void
 
+  /**
+   * The same for a key whose server has all that it wanted. It survives the end of this process;
+   * only a power cut could undo it, and no request outlives that.
+   */
+  forget(key: string, nowMs: number): void
+
   /** Whether the key was refused or forgotten. */
   isRefused(key: string): boolean
 

@@ -1,6 +1,4 @@
 /** The client's HTTP API. */
-import type { ClientRoom } from '../../client/room.ts'
-import type { LoadMeter } from '../../client/load.ts'
 import { ClientHealth, KeyReply, PayloadReply } from '../../domain/protocol.ts'
 import { createApp } from '../app.ts'
 import type { App } from '../app.ts'
@@ -8,9 +6,8 @@ import { eventRoute } from './events.ts'
 import { healthRoutes } from './health.ts'
 import { keyRoutes } from './keys.ts'
 import { payloadRoutes } from './payloads.ts'
+import type { ClientSteps } from './steps.ts'
 import { submitRoute } from './submit.ts'
-
-export type ClientSteps = ClientRoom & { readonly meter: LoadMeter }
 
 export function createClientApp(steps: ClientSteps): App {
   const app = createApp(steps.log)

@@ -4,7 +4,7 @@ import { ServerId } from '../../domain/protocol.ts'
 import type { ClientEvent } from '../../domain/protocol.ts'
 import type { App } from '../app.ts'
 import { internal, job } from '../schemas.ts'
-import type { ClientSteps } from './app.ts'
+import type { ClientSteps } from './steps.ts'
 
 /** A reader that is so far behind is cut off; it begins again with a snapshot. */
 const mostBehindBytes = 1024 * 1024

@@ -4,7 +4,7 @@ import { messageOf } from '../../domain/errors.ts'
 import type { ClientHealth } from '../../domain/protocol.ts'
 import type { App } from '../app.ts'
 import { internal, json, message, shared } from '../schemas.ts'
-import type { ClientSteps } from './app.ts'
+import type { ClientSteps } from './steps.ts'
 
 type Health = Static<typeof ClientHealth>
 

@@ -9,7 +9,7 @@ import type { KeyReply } from '../../domain/protocol.ts'
 import type { App } from '../app.ts'
 import { internal, job, json, shared, zip } from '../schemas.ts'
 import { sendZip } from '../zip.ts'
-import type { ClientSteps } from './app.ts'
+import type { ClientSteps } from './steps.ts'
 
 const KeyParams = Type.Object({ key: Key })
 const known = (description: string) => json(shared<Static<typeof KeyReply>>('Key'), description)
@@ -39,7 +39,7 @@ export function keyRoutes(app: App, steps: ClientSteps): void {
         const digest = Buffer.from(sha256, 'hex').toString('base64')
         reply.header('repr-digest', `sha-256=:${digest}:`)
       }
-      return sendZip(reply, result(steps, payload), `payload-${payload.id}.zip`)
+      return sendZip(reply, await result(steps, payload), `payload-${payload.id}.zip`)
     },
   )
 

@@ -10,8 +10,11 @@ import type { PayloadReply } from '../../domain/protocol.ts'
 import type { App } from '../app.ts'
 import { IdParams, internal, job, shared, zip, zipOr } from '../schemas.ts'
 import { sendZip } from '../zip.ts'
-import type { ClientSteps } from './app.ts'
+import type { ClientSteps } from './steps.ts'
 import { payloadReply } from './reply.ts'
+
+/** An empty body; `null` in the document says so. */
+const nothing = (description: string) => Type.Unsafe<undefined>(Type.Null({ description }))
 
 export function payloadRoutes(app: App, steps: ClientSteps): void {
   const find = (request: FastifyRequest, id: number): Payload => {
@@ -43,7 +46,7 @@ export function payloadRoutes(app: App, steps: ClientSteps): void {
     async (request, reply) => {
       const payload = find(request, request.params.id)
       if (payload.status === 'Completed') {
-        return sendZip(reply, result(steps, payload), `payload-${payload.id}.zip`)
+        return sendZip(reply, await result(steps, payload), `payload-${payload.id}.zip`)
       }
       return reply.type('application/json').send(payloadReply(payload, steps.memory.instance))
     },
@@ -54,7 +57,7 @@ export function payloadRoutes(app: App, steps: ClientSteps): void {
     { schema: { params: IdParams, response: { 200: zip('Its files as they are.'), ...refusals } } },
     async (request, reply) => {
       const payload = find(request, request.params.id)
-      return sendZip(reply, partial(steps, payload), `payload-${payload.id}.zip`)
+      return sendZip(reply, await partial(steps, payload), `payload-${payload.id}.zip`)
     },
   )
 
@@ -63,12 +66,12 @@ export function payloadRoutes(app: App, steps: ClientSteps): void {
     {
       schema: {
         params: IdParams,
-        response: { 200: Type.Null({ description: 'It is being ended.' }), ...refusals },
+        response: { 200: nothing('It is being ended.'), ...refusals },
       },
     },
     async (request, reply) => {
       await kill(steps, find(request, request.params.id), 'job terminated')
-      return reply.code(200).send(null)
+      return reply.code(200).send()
     },
   )
 }

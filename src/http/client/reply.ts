@@ -16,7 +16,7 @@ export function payloadReply(payload: Payload, instance: string): PayloadReply {
     status,
     loc: `payloads/${id}`,
     pid,
-    killed: killReason !== null,
+    killed: killReason !== null || status === 'Killed',
     message,
     instance,
   }

@@ -3,7 +3,7 @@ import type { PayloadReply } from '../../domain/protocol.ts'
 import type { App } from '../app.ts'
 import { readParts } from '../multipart.ts'
 import { internal, job, json, shared } from '../schemas.ts'
-import type { ClientSteps } from './app.ts'
+import type { ClientSteps } from './steps.ts'
 import { payloadReply } from './reply.ts'
 
 export function submitRoute(app: App, steps: ClientSteps): void {
@@ -26,7 +26,8 @@ export function submitRoute(app: App, steps: ClientSteps): void {
       },
     },
     async (request) => {
-      const payload = await submit(steps, readParts(request.raw))
+      const { raw } = request
+      const payload = await submit(steps, readParts(raw), () => raw.complete || raw.destroy())
       return payloadReply(payload, steps.memory.instance)
     },
   )

@@ -24,6 +24,14 @@ export type ServerSteps = UploadContext &
     readonly log: Log
   }
 
+/**
+ * What the API's page may load: from here alone, for it works offline, and over plain HTTP. Its
+ * scripts set styles inline and its style sheet has pictures in it.
+ */
+const pagePolicy =
+  "default-src 'self'; base-uri 'none'; frame-ancestors 'self'; img-src 'self' data:; " +
+  "object-src 'none'; style-src 'self' 'unsafe-inline'"
+
 export async function createServerApp(steps: ServerSteps): Promise<App> {
   const app = createApp(steps.log)
   app.addSchema(JobDetails)
@@ -48,7 +56,7 @@ export async function createServerApp(steps: ServerSteps): Promise<App> {
         typeof $id === 'string' ? $id : `schema-${index}`,
     },
   })
-  await app.register(fastifySwaggerUi, { routePrefix: '/swagger-ui', staticCSP: true })
+  await app.register(fastifySwaggerUi, { routePrefix: '/swagger-ui', staticCSP: pagePolicy })
   app.get('/swagger', { schema: { hide: true } }, (_request, reply) =>
     reply.redirect('/swagger-ui/'),
   )

@@ -1,10 +1,10 @@
 import type { JobDetails } from '../../domain/protocol.ts'
 import { describeJob } from '../../server/describe.ts'
-import type { JobStore } from '../../store/jobs.ts'
+import type { DescribeContext } from '../../server/describe.ts'
 import type { App } from '../app.ts'
 import { IdParams, internal, job, json, shared } from '../schemas.ts'
 
-export function jobRoutes(app: App, { store }: { readonly store: JobStore }): void {
+export function jobRoutes(app: App, context: DescribeContext): void {
   app.get(
     '/jobs/:id',
     {
@@ -20,6 +20,6 @@ export function jobRoutes(app: App, { store }: { readonly store: JobStore }): vo
         },
       },
     },
-    (request) => describeJob(store, request.params.id),
+    (request) => describeJob(context, request.params.id),
   )
 }

@@ -76,6 +76,15 @@ class SqliteClientMemory implements ClientMemory {
       .run(key, nowMs)
   }
 
+  forget(key: string, nowMs: number): void {
+    this.#database.exec('pragma synchronous = normal')
+    try {
+      this.refuse(key, nowMs)
+    } finally {
+      this.#database.exec('pragma synchronous = full')
+    }
+  }
+
   isRefused(key: string): boolean {
     return this.#database.prepare('select 1 from refused_keys where key = ?').get(key) !== undefined
   }

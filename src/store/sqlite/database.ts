@@ -1,6 +1,18 @@
 /** Opens the server's database file, or says in one line why it cannot be used. */
-import { closeSync, existsSync, openSync, readSync } from 'node:fs'
-import { resolve } from 'node:path'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { messageOf } from '../../domain/errors.ts'
@@ -12,6 +24,23 @@ const applicationId = 0x6a6f6233
 /** Why a store cannot be opened, for the operator, in one line. */
 export class StoreError extends Error {
   override readonly name = 'StoreError'
+}
+
+/**
+ * Looks whether a database can be used, and changes nothing: to be called before anything is made,
+ * the lock beside it included.
+ *
+ * @throws StoreError if it is not ours; an error of the system if it cannot be read or written.
+ */
+export function inspectDatabase(path: string): void {
+  if (path === ':memory:') return
+  const there = existsSync(path)
+  if (there && statSync(path).isDirectory()) {
+    throw new StoreError(`${path} is a directory; give another --db-path`)
+  }
+  // With a dot behind it, a directory has to be one.
+  accessSync(there ? path : `${dirname(path)}/.`, constants.R_OK | constants.W_OK)
+  refuseForeign(path)
 }
 
 /**
@@ -45,10 +74,10 @@ function refuseForeign(path: string): void {
   if (header.toString('latin1', 0, 16) !== 'SQLite format 3\0') {
     throw new StoreError(`${path} is not a database, or it is damaged; give another --db-path`)
   }
-  // A database that was made but not migrated yet has no id; nor has any table.
   if (header.length >= 72 && header.readUInt32BE(68) === applicationId) return
-  const tables = tablesOf(path)
-  if (tables.length === 0) return
+  const { id, tables } = peek(path)
+  // A database that was made but not migrated yet has no id; nor has any table.
+  if (id === applicationId || tables.length === 0) return
   throw new StoreError(
     tables.includes('jobs')
       ? `${path} is a database of job-orchestrator 2.2.3; it was left untouched: ` +
@@ -71,21 +100,43 @@ function readHeader(path: string): Buffer {
   }
 }
 
-function tablesOf(path: string): unknown[] {
-  const url = pathToFileURL(resolve(path))
-  url.search = '?immutable=1' // neither a lock nor a journal is made beside it
+type Peek = { readonly id: number; readonly tables: unknown[] }
+
+function peek(path: string): Peek {
   try {
+    if (existsSync(`${path}-wal`)) return peekAtCopy(path)
+    const url = pathToFileURL(resolve(path))
+    url.search = '?immutable=1' // neither a lock nor a journal is made beside it
     using database = new DatabaseSync(url, { readOnly: true })
-    const rows = database.prepare("select name from sqlite_schema where type = 'table'").all()
-    return rows.map((row) => row['name'])
+    return contentsOf(database)
   } catch (error) {
     throw new StoreError(`${path} is damaged: ${messageOf(error)}`, { cause: error })
   }
 }
 
+/** What a process that was killed left in its journal counts; reading it changes both files. */
+function peekAtCopy(path: string): Peek {
+  const directory = mkdtempSync(join(tmpdir(), 'job-orchestrator-'))
+  try {
+    const copy = join(directory, 'db.sqlite')
+    copyFileSync(`${path}-wal`, `${copy}-wal`)
+    copyFileSync(path, copy)
+    using database = new DatabaseSync(copy)
+    return contentsOf(database)
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+function contentsOf(database: DatabaseSync): Peek {
+  const rows = database.prepare("select name from sqlite_schema where type = 'table'").all()
+  const id = Number(database.prepare('pragma application_id').get()?.['application_id'])
+  return { id, tables: rows.map((row) => row['name']) }
+}
+
 function checkIntegrity(database: DatabaseSync, path: string): void {
   const [row] = database.prepare('pragma quick_check(1)').all()
-  const verdict = String(row?.['quick_check'])
+  const verdict = String(row?.['quick_check']).replaceAll(/\s+/g, ' ')
   if (verdict !== 'ok') {
     throw new StoreError(`${path} is damaged (${verdict}); restore a backup of it`)
   }

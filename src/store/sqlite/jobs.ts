@@ -180,19 +180,19 @@ class SqliteJobStore implements JobStore {
   #step(before: Job, change: Change, nowMs: number): Job {
     const { id, status: from } = before
     const job = { ...before, ...change.job }
-    const leavesQueue = change.to !== 'Queued'
+    const isClaim = from === 'Queued' && change.to === 'Processing'
     const { changes } = this.#sql.updateJob.run({
       id,
       from,
       // A claim has made the new attempt already: the row still has the one before it.
-      fromAttempt: change.to === 'Processing' ? before.attempt - 1 : before.attempt,
+      fromAttempt: isClaim ? before.attempt - 1 : before.attempt,
       to: change.to,
       attempt: before.attempt,
       nowMs,
       message: job.message,
       lostAttempts: job.lostAttempts,
       terminateRequestedAtMs: job.terminateRequestedAtMs,
-      retryAtMs: leavesQueue ? null : job.retryAtMs,
+      retryAtMs: change.to === 'Queued' ? job.retryAtMs : null,
       finalAtMs: isFinal(change.to) ? (before.finalAtMs ?? nowMs) : null,
       resultSizeBytes: job.result?.sizeBytes ?? null,
       resultSha256: job.result?.sha256 ?? null,

@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Fault, asFault, messageOf, systemCode } from './errors.ts'
+
+test('a full disk is a fault that can be told; other errors stay as they are', () => {
+  const full = Object.assign(new Error('ENOSPC: write'), { code: 'ENOSPC' })
+  const fault = asFault(full)
+  assert.ok(fault instanceof Fault)
+  assert.equal(fault.code, 'no_space')
+  assert.equal(fault.cause, full)
+  const other = Object.assign(new Error('EIO'), { code: 'EIO' })
+  assert.equal(asFault(other), other)
+  assert.equal(asFault('text'), 'text')
+})
+
+test('a system code is there only where there is one', () => {
+  assert.equal(systemCode(Object.assign(new Error('x'), { code: 'ENOENT' })), 'ENOENT')
+  assert.equal(systemCode(Object.assign(new Error('x'), { code: 5 })), undefined)
+  assert.equal(systemCode(new Error('x')), undefined)
+  assert.equal(systemCode('ENOENT'), undefined)
+})
+
+test('whatever was thrown has a message', () => {
+  assert.equal(messageOf(new Error('why')), 'why')
+  assert.equal(messageOf(7), '7')
+})

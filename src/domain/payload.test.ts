@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { judge, payloadEnded, payloadMayBecome, payloadStatuses, signalOf } from './payload.ts'
+
+test('a payload waits, runs or has ended, and an end is for ever', () => {
+  assert.deepEqual(payloadStatuses.filter(payloadEnded), [
+    'Completed',
+    'Failed',
+    'Invalid',
+    'Killed',
+  ])
+  for (const from of payloadStatuses.filter(payloadEnded)) {
+    assert.ok(payloadStatuses.every((to) => !payloadMayBecome(from, to)))
+  }
+})
+
+test('only a payload that ran may complete', () => {
+  assert.equal(payloadMayBecome('Prepared', 'Completed'), false)
+  assert.equal(payloadMayBecome('Prepared', 'Running'), true)
+  assert.equal(payloadMayBecome('Running', 'Completed'), true)
+})
+
+function exit(exitCode: number | null): ReturnType<typeof judge> {
+  return judge({ exitCode, killReason: null, cpuSeconds: 0 })
+}
+
+test('how a script ended decides what its payload is', () => {
+  assert.deepEqual(exit(0), { status: 'Completed', message: '' })
+  assert.deepEqual(exit(3), { status: 'Failed', message: 'run.sh ended with exit code 3' })
+  assert.deepEqual(exit(137), {
+    status: 'Failed',
+    message: 'run.sh was ended by SIGKILL (exit code 137)',
+  })
+  assert.deepEqual(exit(200), { status: 'Failed', message: 'run.sh ended with exit code 200' })
+  assert.deepEqual(exit(null), { status: 'Failed', message: 'run.sh could not be started' })
+})
+
+test('a script that the kill reached is killed, whatever it made of it', () => {
+  for (const exitCode of [0, 1, 143, null]) {
+    const { status, message } = judge({ exitCode, killReason: 'job terminated', cpuSeconds: 0 })
+    assert.deepEqual([status, message], ['Killed', 'job terminated'])
+  }
+})
+
+test('signals are named where an exit code of bash stands for one', () => {
+  assert.deepEqual([128, 129, 143, 128 + 64, 0].map(signalOf), [
+    undefined,
+    'SIGHUP',
+    'SIGTERM',
+    undefined,
+    undefined,
+  ])
+})

@@ -1,0 +1,290 @@
+/** What every store of jobs must do. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Fact } from '../domain/decide.ts'
+import type { Job } from '../domain/job.ts'
+import { compareTurns, nextTurn } from '../domain/quota.ts'
+import type { ActiveJob, JobChange, JobStore } from './jobs.ts'
+
+const client = {
+  uploadUrl: 'http://node1:9000/submit',
+  downloadUrl: 'http://node1:9000/retrieve',
+  terminateUrl: 'http://node1:9000/kill',
+}
+const wide = { runsPerUser: 100, maxRuns: 100 }
+const receipt = { payloadId: 7, instance: 'i' }
+const result = { sizeBytes: 10, sha256: 'a'.repeat(64) }
+
+let keys = 0
+const newKey = () => `key-${keys++}`
+
+function insert(store: JobStore, userId = 'ada', service = 'example'): Promise<Job> {
+  return store.insert({ id: store.reserveId(), userId, service }, 1)
+}
+
+function claim(store: JobStore, quota = wide, service = 'example'): Promise<ActiveJob | undefined> {
+  return store.claim(service, quota, { key: newKey(), client }, 2)
+}
+
+async function claimed(store: JobStore): Promise<ActiveJob> {
+  const active = await claim(store)
+  assert.ok(active)
+  return active
+}
+
+function learn(store: JobStore, { id }: { id: number }, fact: Fact): Promise<Job | undefined> {
+  return store.learn(id, fact, 3)
+}
+
+/** The fact that an attempt has completed. */
+function end(attempt: number): Fact {
+  return { is: 'ended', attempt, status: 'Completed', message: '', result }
+}
+
+/**
+ * Runs the suite.
+ *
+ * @param open opens a new, empty store where three lost attempts fail a job.
+ */
+export function jobStoreSuite(name: string, open: () => Promise<JobStore>): void {
+  const check = (behaviour: string, body: (store: JobStore) => Promise<void>): void => {
+    test(`${name}: ${behaviour}`, async () => {
+      await using store = await open()
+      await body(store)
+    })
+  }
+
+  check('a new job is queued, and has a history', async (store) => {
+    const job = await insert(store)
+    assert.equal(job.status, 'Queued')
+    assert.deepEqual(await store.find(job.id), job)
+    assert.deepEqual(await store.history(job.id), [
+      { atMs: 1, from: null, to: 'Queued', attempt: 0, client: null, reason: 'uploaded' },
+    ])
+    assert.deepEqual(await store.attempts(job.id), [])
+  })
+
+  check('ids are positive and never given twice', async (store) => {
+    const ids = [store.reserveId(), (await insert(store)).id, store.reserveId()]
+    assert.deepEqual(ids, [1, 2, 3])
+    assert.equal(store.highestId, 3)
+    await assert.rejects(store.insert({ id: 2, userId: 'ada', service: 'example' }, 1))
+  })
+
+  check('what is not there is not found', async (store) => {
+    assert.equal(await store.find(99), undefined)
+    assert.equal(await store.findByKey('no such key'), undefined)
+    assert.equal(await store.learn(99, { is: 'terminate requested' }, 1), undefined)
+    assert.equal(await claim(store), undefined)
+    assert.deepEqual(await store.active(), [])
+  })
+
+  check('a claim gives the job to a client under its key', async (store) => {
+    const { id } = await insert(store)
+    const active = await claimed(store)
+    assert.equal(active.job.id, id)
+    assert.equal(active.job.status, 'Processing')
+    assert.equal(active.job.attempt, 1)
+    assert.deepEqual(active.attempt.client, client)
+    assert.deepEqual(await store.findByKey(active.attempt.key), active)
+    assert.deepEqual(await store.active(), [active])
+    assert.deepEqual(await store.active(client.uploadUrl), [active])
+    assert.deepEqual(await store.active('http://elsewhere/submit'), [])
+    assert.equal(await claim(store), undefined)
+  })
+
+  check('the walk of a job is remembered step by step', async (store) => {
+    const { id } = await insert(store)
+    await claimed(store)
+    await learn(store, { id }, { is: 'accepted', attempt: 1, ...receipt })
+    await learn(store, { id }, { is: 'started', attempt: 1, ...receipt })
+    const job = await learn(store, { id }, end(1))
+    assert.equal(job?.status, 'Completed')
+    assert.equal(job?.finalAtMs, 3)
+    assert.deepEqual(job?.result, result)
+    assert.deepEqual(
+      (await store.history(id)).map(({ from, to }) => [from, to]),
+      [
+        [null, 'Queued'],
+        ['Queued', 'Processing'],
+        ['Processing', 'Submitted'],
+        ['Submitted', 'Running'],
+        ['Running', 'Completed'],
+      ],
+    )
+    const [attempt] = await store.attempts(id)
+    assert.equal(attempt?.payloadId, 7)
+    assert.equal(attempt?.startedAtMs, 3)
+    assert.equal(attempt?.endedAtMs, 3)
+  })
+
+  check('a fact that changes nothing writes nothing', async (store) => {
+    const { id } = await insert(store)
+    const { attempt } = await claimed(store)
+    assert.equal(await learn(store, { id }, end(2)), undefined)
+    await learn(store, { id }, end(1))
+    const before = [await store.find(id), await store.history(id)]
+    for (const fact of [end(1), { is: 'lost', attempt: 1, reason: 'x' } as const]) {
+      assert.equal(await learn(store, { id }, fact), undefined)
+    }
+    assert.deepEqual([await store.find(id), await store.history(id)], before)
+    assert.equal((await store.findByKey(attempt.key))?.job.status, 'Completed')
+  })
+
+  check('a job that goes back to the queue gets a new attempt', async (store) => {
+    const { id } = await insert(store)
+    const first = await claimed(store)
+    const fact = { is: 'undelivered', attempt: 1, reason: 'no slot', retryAtMs: null } as const
+    const queued = await learn(store, { id }, fact)
+    assert.equal(queued?.status, 'Queued')
+    assert.equal(queued?.message, 'no slot')
+    const second = await claimed(store)
+    assert.equal(second.job.attempt, 2)
+    assert.notEqual(second.attempt.key, first.attempt.key)
+    assert.equal((await store.findByKey(first.attempt.key))?.attempt.outcome, 'no slot')
+  })
+
+  check('a job that backs off delays no other, and comes back when it is due', async (store) => {
+    const late = await insert(store)
+    await claimed(store)
+    await learn(store, late, { is: 'undelivered', attempt: 1, reason: 'x', retryAtMs: 100 })
+    const next = await insert(store)
+    assert.equal((await claimed(store)).job.id, next.id)
+    assert.equal(await claim(store), undefined)
+    assert.equal(await store.releaseRetries(99), 100)
+    assert.equal(await claim(store), undefined)
+    assert.equal(await store.releaseRetries(100), undefined)
+    assert.equal((await claimed(store)).job.id, late.id)
+  })
+
+  check('both limits hold, and a slot is free again when its job ends', async (store) => {
+    for (const user of ['a', 'a', 'a', 'b', 'c']) await insert(store, user)
+    const quota = { runsPerUser: 2, maxRuns: 3 }
+    const started: string[] = []
+    for (let one = await claim(store, quota); one; one = await claim(store, quota)) {
+      started.push(one.job.userId)
+    }
+    assert.deepEqual(started, ['a', 'b', 'c'])
+    await learn(store, { id: 4 }, end(1))
+    assert.equal((await claim(store, quota))?.job.userId, 'a')
+    assert.equal(await claim(store, quota), undefined)
+    await learn(store, { id: 5 }, end(1))
+    assert.equal(await claim(store, quota), undefined, 'a has two')
+  })
+
+  check('services do not share limits', async (store) => {
+    await insert(store, 'a', 'one')
+    await insert(store, 'a', 'two')
+    const narrow = { runsPerUser: 1, maxRuns: 1 }
+    assert.equal((await claim(store, narrow, 'one'))?.job.service, 'one')
+    assert.equal((await claim(store, narrow, 'two'))?.job.service, 'two')
+  })
+
+  check('starts follow nextTurn, over a long random run', async (store) => {
+    const users = ['a', 'b', 'c', 'd']
+    const quota = { runsPerUser: 2, maxRuns: 5 }
+    const random = randomNumbers(7)
+    const model = new Map<string, { active: number; lastStart: number; first: number }>()
+    const queued: Job[] = []
+    const running: Job[] = []
+    let starts = 0
+    for (let round = 0; round < 400; round++) {
+      const userId = users[Math.floor(random() * users.length)] ?? ''
+      const dice = random()
+      if (dice < 0.4) {
+        const job = await insert(store, userId)
+        queued.push(job)
+        if (!model.has(userId)) model.set(userId, { active: 0, lastStart: 0, first: job.id })
+      } else if (dice < 0.65 && running.length > 0) {
+        const [job] = running.splice(Math.floor(random() * running.length), 1)
+        assert.ok(job)
+        await learn(store, job, end(1))
+        const user = model.get(job.userId)
+        if (user) user.active--
+      } else {
+        const waiting = [...model]
+          .filter(([user]) => queued.some((job) => job.userId === user))
+          .map(([user, { active, lastStart, first }]) => {
+            return { userId: user, active, lastStart, firstJob: first }
+          })
+        const expected = nextTurn(waiting.toSorted(compareTurns), running.length, quota)
+        const active = await claim(store, quota)
+        assert.equal(active?.job.userId, expected?.userId, `round ${round}`)
+        if (!active) continue
+        const oldest = queued.findIndex((job) => job.userId === active.job.userId)
+        assert.equal(active.job.id, queued.splice(oldest, 1)[0]?.id, 'a user in order of arrival')
+        running.push(active.job)
+        const user = model.get(active.job.userId)
+        if (user) Object.assign(user, { active: user.active + 1, lastStart: ++starts })
+      }
+    }
+    assert.ok(starts > 50)
+  })
+
+  check('the backlog counts what is not final', async (store) => {
+    await store.insert({ id: store.reserveId(), userId: 'a', service: 'one' }, 50)
+    await store.insert({ id: store.reserveId(), userId: 'a', service: 'one' }, 60)
+    await insert(store, 'a', 'two')
+    await claim(store, wide, 'two')
+    assert.deepEqual(
+      await store.backlog(),
+      new Map([
+        ['one', { queued: 2, active: 0, oldestQueuedAtMs: 50 }],
+        ['two', { queued: 0, active: 1, oldestQueuedAtMs: null }],
+      ]),
+    )
+    await learn(store, { id: 3 }, end(1))
+    assert.deepEqual([...(await store.backlog()).keys()], ['one'])
+  })
+
+  check('listeners hear every change, in order, after it was committed', async (store) => {
+    const heard: JobChange[] = []
+    store.onChange((change) => heard.push(change))
+    const { id } = await insert(store)
+    await claimed(store)
+    await learn(store, { id }, { is: 'terminate requested' })
+    await learn(store, { id }, end(1))
+    assert.deepEqual(
+      heard.map(({ from, job, client: at }) => [from, job.status, at]),
+      [
+        [null, 'Queued', null],
+        ['Queued', 'Processing', client.uploadUrl],
+        ['Processing', 'Processing', client.uploadUrl],
+        ['Processing', 'Submitted', client.uploadUrl],
+        ['Submitted', 'Completed', client.uploadUrl],
+      ],
+    )
+  })
+
+  check('a write that fails undoes itself alone, and is not told', async (store) => {
+    const heard: JobChange[] = []
+    store.onChange((change) => heard.push(change))
+    const { id } = await insert(store)
+    // All three arrive together; the one in the middle repeats an id.
+    const outcomes = await Promise.allSettled([
+      insert(store),
+      store.insert({ id, userId: 'eve', service: 'example' }, 1),
+      insert(store),
+    ])
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ['fulfilled', 'rejected', 'fulfilled'],
+    )
+    assert.deepEqual(
+      heard.map(({ job }) => job.id),
+      [1, 2, 3],
+    )
+    assert.equal((await store.find(id))?.userId, 'ada')
+  })
+}
+
+/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
+function randomNumbers(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}

@@ -1,0 +1,4 @@
+import { payloadStoreSuite } from '../payloads.suite.ts'
+import { openPayloadStore } from './payloads.ts'
+
+payloadStoreSuite('SQLite in memory', openPayloadStore)

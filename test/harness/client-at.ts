@@ -1,0 +1,13 @@
+import { join } from 'node:path'
+import type { ClientUnderTest, Lab } from './lab.ts'
+
+/** A client on a port that is known before, or that it had before. */
+export async function clientAt(
+  lab: Lab,
+  port: number,
+  { name = 'client', args = [] }: { readonly name?: string; readonly args?: string[] } = {},
+): Promise<ClientUnderTest> {
+  const data = ['--data-path', join(lab.directory, name), '--kill-grace', '1s']
+  const program = lab.program(['client', '--port', String(port), ...data, ...args])
+  return { program, address: await program.address() }
+}

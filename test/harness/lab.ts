@@ -1,0 +1,97 @@
+/** A temporary directory, and the servers and clients of one test in it. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Api } from './api.ts'
+import { Program } from './program.ts'
+
+type Settings = {
+  /** Names a directory of its own; the same name takes the same data again. */
+  readonly name?: string
+  readonly args?: readonly string[]
+  readonly env?: Record<string, string>
+}
+
+export type ServerSettings = Settings & {
+  /** Addresses of the clients of each service. */
+  readonly services: Record<string, readonly string[]>
+}
+
+/** A server that is up, with its API. */
+export type ServerUnderTest = { readonly program: Program; readonly api: Api }
+
+export type ClientUnderTest = { readonly program: Program; readonly address: string }
+
+export class Lab implements AsyncDisposable {
+  readonly directory: string
+  readonly #programs: Program[] = []
+
+  private constructor(directory: string) {
+    this.directory = directory
+  }
+
+  static async create(): Promise<Lab> {
+    return new Lab(await mkdtemp(join(tmpdir(), 'job-orchestrator-test-')))
+  }
+
+  /** Starts a process of the program, with any arguments. */
+  program(args: readonly string[], env: Record<string, string> = {}): Program {
+    const program = new Program(args, this.directory, env)
+    this.#programs.push(program)
+    return program
+  }
+
+  async client({ name = 'client', args = [], env = {} }: Settings = {}): Promise<ClientUnderTest> {
+    const dataPath = join(this.directory, name)
+    const program = this.program(
+      ['client', '--port', '0', '--data-path', dataPath, '--kill-grace', '1s', ...args],
+      env,
+    )
+    return { program, address: await program.address() }
+  }
+
+  async server(settings: ServerSettings): Promise<ServerUnderTest> {
+    const { name = 'server', services, args = [], env = {} } = settings
+    const dataPath = join(this.directory, name)
+    const urls = Object.entries(services).map(([service, addresses]) => [
+      `SERVICE_${service.toUpperCase()}_UPLOAD_URL`,
+      addresses.map((address) => `${address}/submit`).join(','),
+    ])
+    const flags = ['--data-path', dataPath, '--db-path', `${dataPath}.sqlite`, '--kill-grace', '1s']
+    const program = this.program(['server', '--port', '0', ...flags, ...args], {
+      ...Object.fromEntries(urls),
+      ...env,
+    })
+    return { program, api: new Api(await program.address(), program) }
+  }
+
+  /** A client and a server that has it as its service `example`. */
+  async pair(
+    server: Omit<ServerSettings, 'services'> = {},
+    client: Settings = {},
+  ): Promise<ServerUnderTest & { readonly client: ClientUnderTest }> {
+    const started = await this.client(client)
+    const up = await this.server({ ...server, services: { example: [started.address] } })
+    return { ...up, client: started }
+  }
+
+  /** Ends every process, in the reverse order, and removes the directory. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const program of this.#programs.toReversed()) await program[Symbol.asyncDispose]()
+    await rm(this.directory, { recursive: true, force: true })
+  }
+}
+
+/**
+ * Waits for a condition that nobody tells of: a file, a process.
+ *
+ * @throws when it does not come true within half a minute.
+ */
+export async function until(what: string, isTrue: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 30_000
+  while (!(await isTrue())) {
+    if (performance.now() > deadline) throw new Error(`waited in vain until ${what}`)
+    await delay(5)
+  }
+}
