@@ -23,7 +23,7 @@ const compressionLevel = (sizeBytes: number) => (sizeBytes < 1024 ? 0 : 1)
 const smallFileBytes = 64 * 1024
 /** So much of them may wait in memory. */
 const mostBufferedBytes = 1024 * 1024
-const readBytes = 256 * 1024
+const readBytes = 64 * 1024
 
 /** A file that is put into the archive beside what is in the directory. */
 export type Extra =
