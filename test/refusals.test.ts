@@ -213,12 +213,38 @@ test('what is not there is 404 in JSON, and a malformed id is 400', async () => 
     assert.notEqual(body.message, '')
   }
   for (const verb of ['jobs', 'download', 'download_partial']) {
-    for (const id of ['0', '-1', 'x', '1.5', '99999999999999999999', '%00']) {
+    for (const id of [
+      '0',
+      '-1',
+      'x',
+      '1.5',
+      '0x1',
+      '1e0',
+      '1.0',
+      '%201',
+      '9'.repeat(20),
+      '%00',
+      '%zz',
+    ]) {
       const { status, body } = await api.get(`/${verb}/${id}`)
       assert.deepEqual([status, body.status], [400, 'Unknown'], `${verb} ${id}`)
     }
   }
+  const long = await api.get(`/download/${'1'.repeat(300)}`)
+  assert.deepEqual([long.status, long.body.status], [414, 'Unknown'])
   const { status } = await api.post('/nosuch', form('true', {}))
   assert.equal(status, 404)
   await stillWorks(lab, api, 1)
+})
+
+test('a body where none is wanted means nothing', async () => {
+  await using lab = await Lab.create()
+  const api = await serverAlone(lab)
+  for (const type of ['application/json', 'application/x-www-form-urlencoded', 'text/plain']) {
+    for (const body of ['', '{"broken"', 'a=b']) {
+      const headers = { 'content-type': type }
+      const answer = await send('POST', `${api.address}/terminate/7`, headers, Buffer.from(body))
+      assert.equal(answer.status, 404, `${type}: ${body}`)
+    }
+  }
 })

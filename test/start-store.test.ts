@@ -1,6 +1,6 @@
 /** Databases and data directories that a start cannot use, and what is left of them. */
 import assert from 'node:assert/strict'
-import { copyFile, open, readFile, readdir, symlink, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, open, readFile, readdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
@@ -169,6 +169,31 @@ test('a second server on the same data directory, or the same database, is refus
   assert.equal(await first.stop(), 0)
   const next = lab.program(on('db.sqlite'))
   await next.address()
+})
+
+test('the jobs of one database are not touched by a server on another', async () => {
+  await using lab = await Lab.create()
+  const first = lab.program(on('db.sqlite'))
+  await first.address()
+  await first.stop()
+  const job = join(lab.directory, 'data', 'jobs', '7')
+  await mkdir(job)
+  const message = /the jobs in \S+data\/jobs belong to another database: give its --db-path/
+  assert.match(await refusal(lab.program(on('other.sqlite'))), message)
+  assert.deepEqual(
+    (await readdir(lab.directory)).filter((name) => name === 'other.sqlite'),
+    [],
+  )
+  const other = lab.program(['server', '--port', '0', '--data-path', 'd2', '--db-path', 'o.sqlite'])
+  await other.address()
+  await other.stop()
+  assert.match(await refusal(lab.program(on('o.sqlite'))), message)
+  assert.deepEqual(await readdir(join(lab.directory, 'data', 'jobs')), [
+    '7',
+    'incoming',
+    'lock',
+    'server',
+  ])
 })
 
 test('a second client on the same data directory is refused; a server may share it', async () => {

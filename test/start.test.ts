@@ -103,6 +103,7 @@ test('a path that cannot be is told in one line', async () => {
   for (const [args, expected] of [
     [['client', ...nowhere, 'file/data'], /data directory \S+\/file\/data: a part of the path is/],
     [['server', ...nowhere, 'file/data'], /data directory \S+\/file\/data: a part of the path is/],
+    [['client', ...nowhere, '/proc/here'], /data directory \/proc\/here: there is no such dir/],
     [['server', ...nowhere, 'file'], /data directory \S+\/file: a part of the path is not a dir/],
     [
       ['server', ...nowhere, 'd1', '--db-path', 'file/db'],

@@ -1,4 +1,5 @@
 /** Assembles the server. What is started first is stopped last. */
+import { existsSync } from 'node:fs'
 import { realpath } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { ServerConfig } from '../config/config.ts'
@@ -105,6 +106,7 @@ async function openStore(
     // A symbolic link is the same database.
     const lockFile = `${await realpath(dbPath).catch(() => dbPath)}.lock`
     starts.use(takeLock(lockFile, 'give each server its own --db-path and --data-path'))
+    if (!existsSync(dbPath)) await files.belongTo(undefined)
     const store = starts.use(openJobStore(dbPath, { maxAttempts }))
     await files.belongTo(store.serverId)
     const removed = await files.removeLeftovers(store.highestId)

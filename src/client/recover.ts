@@ -50,9 +50,8 @@ async function recoverOne(room: ClientRoom, manifest: Manifest): Promise<void> {
   const outcome = await files.outcome(id)
   if (outcome) {
     const { status, ...rest } = outcome
-    // Through `Running`, as it went.
-    if (status === 'Completed') store.change(id, 'Prepared', 'Running', {})
-    store.change(id, status === 'Completed' ? 'Running' : 'Prepared', status, rest)
+    store.change(id, 'Prepared', 'Running', {})
+    store.change(id, 'Running', status, rest)
     return
   }
   const killReason = await files.killReason(id)

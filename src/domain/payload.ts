@@ -16,7 +16,7 @@ export const payloadStatuses = [
 export type PayloadStatus = (typeof payloadStatuses)[number]
 
 const nextStatuses: Record<PayloadStatus, readonly PayloadStatus[]> = {
-  Prepared: ['Running', 'Failed', 'Invalid', 'Killed'],
+  Prepared: ['Running', 'Failed', 'Killed'],
   Running: ['Completed', 'Failed', 'Invalid', 'Killed'],
   Completed: [],
   Failed: [],

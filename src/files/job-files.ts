@@ -39,21 +39,22 @@ export class JobFiles {
   }
 
   /**
-   * Makes these the files of a database, or makes sure that they are: with another database, every
-   * job here would look like one that was never committed.
+   * Makes sure that these are the files of a database: with another one, every job here would look
+   * like one that was never committed.
    *
+   * @param serverId of the database; `undefined` if it is yet to be made.
    * @throws Fault `conflict` if they are another one's.
    */
-  async belongTo(serverId: string): Promise<void> {
+  async belongTo(serverId: string | undefined): Promise<void> {
     const file = join(this.#root, 'server')
     const owner = await readFile(file, 'utf8').catch((error: unknown) => {
       if (systemCode(error) !== 'ENOENT') throw error
     })
-    if (owner === undefined) return writeDurably(file, serverId)
     if (owner === serverId) return
+    if (owner === undefined && serverId !== undefined) return writeDurably(file, serverId)
     throw new Fault(
       'conflict',
-      `the jobs in ${this.#root} belong to another database; give its --db-path, or another ` +
+      `the jobs in ${this.#root} belong to another database: give its --db-path, or another ` +
         '--data-path',
     )
   }
