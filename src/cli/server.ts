@@ -54,7 +54,7 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
   const { killGraceMs } = config
   const terminator = new Terminator({ store, gateway, sender, watch, log, killGraceMs })
   const reconciler = new Reconciler({ store, gateway, getter, terminator, log })
-  starts.defer(() => reconciler.settled())
+  starts.defer(() => reconciler.stop())
   starts.defer(() => terminator.stop())
 
   const app = await createServerApp({

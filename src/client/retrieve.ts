@@ -1,15 +1,12 @@
 /** What can be had of a payload: how it is, its result, or its files as they are now. */
-import type { Readable } from 'node:stream'
 import { Fault } from '../domain/errors.ts'
 import { payloadEnded } from '../domain/payload.ts'
 import type { Payload } from '../domain/payload.ts'
 import { archive } from '../files/archive.ts'
+import type { Zip } from '../files/archive.ts'
 import { readFrom } from '../files/read.ts'
 import type { ClientContext } from './context.ts'
 import { logFiles } from './pack.ts'
-
-/** A ZIP to send; `sizeBytes` where it is known. */
-export type Zip = { readonly content: Readable; readonly sizeBytes?: number }
 
 /** @throws Fault `not_found` */
 export function findPayload({ store }: ClientContext, id: number): Payload {

@@ -1,11 +1,10 @@
 /** What the supervising shell wrote: its start record and its exit record. */
-import { readFile } from 'node:fs/promises'
-import { systemCode } from '../domain/errors.ts'
+import { readIfThere } from '../files/read.ts'
 import type { ProcessIdentity } from './processes.ts'
 
 /** The supervising shell, by its start record; `undefined` if there is none. */
 export async function readStart(file: string): Promise<ProcessIdentity | undefined> {
-  const match = /^(\d+) (\d+) (\S+)\n$/.exec((await read(file)) ?? '')
+  const match = /^(\d+) (\d+) (\S+)\n$/.exec((await readIfThere(file)) ?? '')
   if (!match) return undefined
   return { pid: Number(match[1]), startTime: Number(match[2]), bootId: match[3] ?? '' }
 }
@@ -19,7 +18,7 @@ export async function readStart(file: string): Promise<ProcessIdentity | undefin
 export async function readExit(
   file: string,
 ): Promise<{ exitCode: number; cpuSeconds: number } | undefined> {
-  const match = /(\S+) (\S+)\nexit (\d+)\n$/.exec((await read(file)) ?? '')
+  const match = /(\S+) (\S+)\nexit (\d+)\n$/.exec((await readIfThere(file)) ?? '')
   if (!match) return undefined
   return {
     exitCode: Number(match[3]),
@@ -30,13 +29,4 @@ export async function readExit(
 function toSeconds(text: string): number {
   const match = /^(\d+)m([\d.,]+)s$/.exec(text)
   return match ? Number(match[1]) * 60 + Number(match[2]?.replace(',', '.')) : 0
-}
-
-async function read(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'latin1')
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined
-    throw error
-  }
 }

@@ -25,6 +25,9 @@ const smallFileBytes = 64 * 1024
 const mostBufferedBytes = 1024 * 1024
 const readBytes = 64 * 1024
 
+/** A ZIP to send; `sizeBytes` where it is known. */
+export type Zip = { readonly content: Readable; readonly sizeBytes?: number }
+
 /** A file that is put into the archive beside what is in the directory. */
 export type Extra =
   | { readonly path: string; readonly file: string }

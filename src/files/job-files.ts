@@ -8,12 +8,13 @@
  *     <DATA_PATH>/jobs/server            id of the server, so of the database, whose jobs these are
  */
 import { randomBytes } from 'node:crypto'
-import { readFile, readdir, rename, rm, stat } from 'node:fs/promises'
+import { readdir, rename, rm, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Fault, systemCode } from '../domain/errors.ts'
 import type { Result } from '../domain/job.ts'
 import { makeDirectories } from './directories.ts'
 import { flush, syncDirectory, write, writeDurably } from './durable.ts'
+import { readIfThere } from './read.ts'
 import { Workspace } from './workspace.ts'
 
 /** One uploaded file: its path in the job, where it is, and its size. */
@@ -47,9 +48,7 @@ export class JobFiles {
    */
   async belongTo(serverId: string | undefined): Promise<void> {
     const file = join(this.#root, 'server')
-    const owner = await readFile(file, 'utf8').catch((error: unknown) => {
-      if (systemCode(error) !== 'ENOENT') throw error
-    })
+    const owner = await readIfThere(file)
     if (owner === serverId) return
     if (owner === undefined && serverId !== undefined) return writeDurably(file, serverId)
     throw new Fault(

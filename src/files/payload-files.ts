@@ -18,7 +18,7 @@
  *       outcome.json   its final status; it is final, and result.zip whole, when this is there
  */
 import { randomBytes } from 'node:crypto'
-import { readFile, readdir, rm, stat } from 'node:fs/promises'
+import { readdir, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { systemCode } from '../domain/errors.ts'
@@ -26,6 +26,7 @@ import type { Ending, Result } from '../domain/job.ts'
 import type { PayloadOrigin } from '../domain/payload.ts'
 import { makeDirectories } from './directories.ts'
 import { flush, renameDurably, writeDurably, writeFlushed } from './durable.ts'
+import { readIfThere } from './read.ts'
 import { Workspace } from './workspace.ts'
 
 /** `payload.json`. */
@@ -172,14 +173,5 @@ export class PayloadFiles {
 
   async killReason(id: number): Promise<string | undefined> {
     return readIfThere(this.paths(id).kill)
-  }
-}
-
-async function readIfThere(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined
-    throw error
   }
 }

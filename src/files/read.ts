@@ -1,5 +1,6 @@
-import { open } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
+import { systemCode } from '../domain/errors.ts'
 
 /** Larger pieces are faster, and cost memory: it takes some hundred before they are collected. */
 const pieceBytes = 64 * 1024
@@ -15,4 +16,14 @@ export async function readFrom(file: string, sizeBytes: number): Promise<Readabl
   const handle = await open(file, 'r')
   const highWaterMark = Math.min(pieceBytes, Math.max(1, sizeBytes))
   return handle.createReadStream({ highWaterMark })
+}
+
+/** The text of a small file; `undefined` if it is not there. */
+export async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw error
+  }
 }

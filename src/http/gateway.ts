@@ -29,6 +29,9 @@ const neverArrived = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ])
 
+/** No slot, no space, or no client at that address at all. */
+const troublesOfClient = new Set([404, 405, 415, 503, 507])
+
 type Call = {
   readonly method: Dispatcher.HttpMethod
   readonly url: string | URL
@@ -74,7 +77,7 @@ export function httpGateway(): ClientGateway & AsyncDisposable {
         const reason = messageOf(error)
         const { cause } = error as Error
         return neverArrived.has(systemCode(cause) ?? '')
-          ? { is: 'not now', reason }
+          ? { is: 'not now', reason, fault: 'client' }
           : { is: 'unknown', reason }
       }
     },
@@ -89,19 +92,20 @@ export function httpGateway(): ClientGateway & AsyncDisposable {
       return expectZip(await call({ method: 'GET', url, headers: { [keyHeader]: key }, signal }))
     },
 
-    async kill(address, key) {
+    async kill(address, key, signal) {
       const url = beside(address, `payloads/${key}/kill`)
-      const answer = await expectJson(await call({ method: 'POST', url }))
+      const answer = await expectJson(await call({ method: 'POST', url, signal }))
       return (answer as { known?: unknown }).known !== false
     },
 
-    async cancel(address, key) {
+    async cancel(address, key, signal) {
       const url = beside(address, `payloads/${key}/cancel`)
-      await expectJson(await call({ method: 'POST', url }))
+      await expectJson(await call({ method: 'POST', url, signal }))
     },
 
-    async forget(address, key) {
-      const response = await call({ method: 'DELETE', url: beside(address, `payloads/${key}`) })
+    async forget(address, key, signal) {
+      const url = beside(address, `payloads/${key}`)
+      const response = await call({ method: 'DELETE', url, signal })
       if (response.statusCode >= 300) throw await refusal(response)
       await response.body.dump()
     },
@@ -163,7 +167,7 @@ async function readSubmitAnswer(response: Dispatcher.ResponseData): Promise<Subm
   if (statusCode === 400 || statusCode === 413 || statusCode === 422) {
     return { is: 'refused', reason }
   }
-  return { is: 'not now', reason }
+  return { is: 'not now', reason, fault: troublesOfClient.has(statusCode) ? 'client' : 'job' }
 }
 
 async function expectZip(response: Dispatcher.ResponseData): Promise<Readable> {

@@ -1,12 +1,9 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
+import type { Zip } from '../files/archive.ts'
 
 /** Sends a ZIP as a file of that name. */
-export function sendZip(
-  reply: FastifyReply,
-  zip: { readonly content: Readable; readonly sizeBytes?: number },
-  filename: string,
-): FastifyReply {
+export function sendZip(reply: FastifyReply, zip: Zip, filename: string): FastifyReply {
   reply.header('content-type', 'application/zip')
   reply.header('content-disposition', `attachment; filename="${filename}"`)
   if (zip.sizeBytes !== undefined) reply.header('content-length', zip.sizeBytes)

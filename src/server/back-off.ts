@@ -2,10 +2,10 @@ const firstMs = 100
 const longestMs = 5_000
 
 /**
- * How long to wait after so many failures in a row: twice as long each time, up to five seconds,
+ * How many milliseconds, a whole number, to wait after so many failures in a row: twice as long each time, up to five seconds,
  * with jitter of a half, so that those who failed together do not come back together.
  */
 export function backOffMs(failures: number, random: () => number = Math.random): number {
   const full = Math.min(longestMs, firstMs * 2 ** failures)
-  return full * (0.5 + random() / 2)
+  return Math.round(full * (0.5 + random() / 2))
 }

@@ -1,17 +1,14 @@
 /** What can be had of a job: how it is, its result, or its files as they are now. */
-import type { Readable } from 'node:stream'
 import { Fault } from '../domain/errors.ts'
 import { isFinal } from '../domain/job.ts'
 import type { Job } from '../domain/job.ts'
 import { archive } from '../files/archive.ts'
+import type { Zip } from '../files/archive.ts'
 import type { JobFiles } from '../files/job-files.ts'
 import { readFrom } from '../files/read.ts'
 import type { JobStore } from '../store/jobs.ts'
 import { findJob } from './find.ts'
 import type { ClientGateway } from './gateway.ts'
-
-/** A ZIP to send; `sizeBytes` where it is known. */
-export type Zip = { readonly content: Readable; readonly sizeBytes?: number }
 
 export type DownloadContext = {
   readonly store: JobStore

@@ -7,8 +7,11 @@ import type { InputFile } from '../files/job-files.ts'
 /** What came of a sending. */
 export type SubmitAnswer =
   | { readonly is: 'accepted'; readonly payloadId: number; readonly instance: string }
-  /** The client surely does not have it, and may take it later. */
-  | { readonly is: 'not now'; readonly reason: string }
+  /**
+   * The client surely does not have it, and may take it later. With the fault at the client, others
+   * would fare no better; with the fault at the job, they are not to wait for it.
+   */
+  | { readonly is: 'not now'; readonly reason: string; readonly fault: 'client' | 'job' }
   /** The client will never take these files. */
   | { readonly is: 'refused'; readonly reason: string }
   /** It may have arrived: the answer was lost, or it is still being received. */
@@ -49,11 +52,11 @@ export interface ClientGateway {
    *
    * @returns whether there is a payload under it.
    */
-  kill(address: ClientAddress, key: string): Promise<boolean>
+  kill(address: ClientAddress, key: string, signal: AbortSignal): Promise<boolean>
 
   /** Ends and removes what is held under a key, and refuses it for good. */
-  cancel(address: ClientAddress, key: string): Promise<void>
+  cancel(address: ClientAddress, key: string, signal: AbortSignal): Promise<void>
 
   /** Tells the client that its result is stored here. */
-  forget(address: ClientAddress, key: string): Promise<void>
+  forget(address: ClientAddress, key: string, signal: AbortSignal): Promise<void>
 }

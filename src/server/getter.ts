@@ -1,5 +1,6 @@
 /** Brings results back: whole, durable, and only then forgotten by the client. */
 import { Fault, messageOf } from '../domain/errors.ts'
+import { isFinal } from '../domain/job.ts'
 import type { Ending, Result } from '../domain/job.ts'
 import type { JobFiles } from '../files/job-files.ts'
 import type { Log } from '../log.ts'
@@ -91,6 +92,8 @@ export class Getter {
     const { job, attempt } = fetch.active
     const { store, files, gateway, log } = this.#context
     try {
+      const now = await store.findByKey(attempt.key)
+      if (now?.job.attempt !== attempt.number || isFinal(now.job.status)) return
       const body = await gateway.result(attempt.client, attempt.key, this.#stopping.signal)
       await files.storeResult(job.id, attempt.number, body, fetch.end.result)
       await store.learn(job.id, { is: 'ended', attempt: attempt.number, ...fetch.end }, Date.now())
@@ -109,24 +112,24 @@ export class Getter {
     const { store, gateway, log } = this.#context
     const { job, attempt } = fetch.active
     if (error instanceof Fault && error.code === 'conflict') fetch.mismatches++
-    if (fetch.mismatches < mostMismatches) {
-      fetch.notBefore = performance.now() + backOffMs(fetch.failures++)
-      this.#waiting.set(attempt.key, fetch)
-      return
+    if (fetch.mismatches >= mostMismatches) {
+      const reason = `its result came wrong ${mostMismatches} times: ${messageOf(error)}`
+      try {
+        await gateway.cancel(attempt.client, attempt.key, this.#stopping.signal)
+        await store.learn(job.id, { is: 'lost', attempt: attempt.number, reason }, Date.now())
+        return
+      } catch (cause) {
+        log.warn({ job: job.id, err: cause }, `attempt ${attempt.number} could not be cancelled`)
+      }
     }
-    const reason = `its result came wrong ${mostMismatches} times: ${messageOf(error)}`
-    try {
-      await gateway.cancel(attempt.client, attempt.key)
-      await store.learn(job.id, { is: 'lost', attempt: attempt.number, reason }, Date.now())
-    } catch (cause) {
-      log.warn({ job: job.id, err: cause }, `attempt ${attempt.number} could not be cancelled`)
-    }
+    fetch.notBefore = performance.now() + backOffMs(fetch.failures++)
+    this.#waiting.set(attempt.key, fetch)
   }
 
   /** If the client cannot be told now, it names the payload in its next snapshot. */
   async #forget({ attempt, job }: ActiveJob): Promise<void> {
     try {
-      await this.#context.gateway.forget(attempt.client, attempt.key)
+      await this.#context.gateway.forget(attempt.client, attempt.key, this.#stopping.signal)
     } catch (error) {
       this.#context.log.debug({ job: job.id, err: error }, 'the client could not be told to forget')
     }

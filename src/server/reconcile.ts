@@ -2,7 +2,7 @@
  * Acts on what clients tell of payloads: matched by key alone, for an end may arrive before the
  * answer to `/submit` is recorded, and is right.
  */
-import { messageOf } from '../domain/errors.ts'
+import { Fault, messageOf } from '../domain/errors.ts'
 import { isFinal } from '../domain/job.ts'
 import type { ClientAddress } from '../domain/job.ts'
 import type { LostEvent, PayloadEvent, SnapshotEvent } from '../domain/protocol.ts'
@@ -26,6 +26,7 @@ export class Reconciler implements Omit<ClientListener, 'onFree'> {
   readonly #context: ReconcilerContext
   readonly #instances = new Map<string, string>()
   readonly #tasks = new Set<Promise<void>>()
+  readonly #stopping = new AbortController()
 
   constructor(context: ReconcilerContext) {
     this.#context = context
@@ -62,8 +63,9 @@ export class Reconciler implements Omit<ClientListener, 'onFree'> {
     })
   }
 
-  /** Resolves when all that was begun is done. */
-  async settled(): Promise<void> {
+  /** Breaks off what is under way; the next snapshot, of the next process, brings it again. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
     await Promise.all(this.#tasks)
   }
 
@@ -88,9 +90,9 @@ export class Reconciler implements Omit<ClientListener, 'onFree'> {
   ): Promise<void> {
     const { gateway, log } = this.#context
     const isStored = active && isCurrent(active) && isFinal(active.job.status)
-    if (isStored && payloadEnded(status)) return gateway.forget(address, key)
+    if (isStored && payloadEnded(status)) return gateway.forget(address, key, this.#stopping.signal)
     log.warn({ job: active?.job.id, key }, 'a client holds what is no current attempt: cancelling')
-    await gateway.cancel(address, key)
+    await gateway.cancel(address, key, this.#stopping.signal)
   }
 
   async #terminateMarked(address: ClientAddress): Promise<void> {
@@ -105,7 +107,9 @@ export class Reconciler implements Omit<ClientListener, 'onFree'> {
   #do(what: string, work: () => Promise<void>): void {
     const task = work()
       .catch((error: unknown) => {
-        this.#context.log.warn({ err: error }, `could not ${what}: ${messageOf(error)}`)
+        if (this.#stopping.signal.aborted) return
+        const unforeseen = error instanceof Fault ? {} : { err: error }
+        this.#context.log.warn(unforeseen, `could not ${what}: ${messageOf(error)}`)
       })
       .finally(() => this.#tasks.delete(task))
     this.#tasks.add(task)

@@ -103,7 +103,10 @@ export class Sender {
         if (abort.signal.aborted) return
         this.#context.log.error({ err: error, job: id }, `job ${id} could not be sent`)
       })
-      .finally(() => this.#sendings.delete(id))
+      .finally(() => {
+        // The job may be on its next attempt already.
+        if (this.#sendings.get(id)?.abort === abort) this.#sendings.delete(id)
+      })
     this.#sendings.set(id, { abort, task })
   }
 
@@ -183,8 +186,13 @@ export class Sender {
         await learn({ ...answer, attempt })
         return
       case 'not now':
-        link.holdOff()
-        await learn({ is: 'undelivered', attempt, reason: answer.reason, retryAtMs: null })
+        if (answer.fault === 'client') link.holdOff()
+        await learn({
+          is: 'undelivered',
+          attempt,
+          reason: answer.reason,
+          retryAtMs: answer.fault === 'job' ? Date.now() + backOffMs(attempt) : null,
+        })
         return
       case 'refused':
       case 'broken':

@@ -91,7 +91,7 @@ export class Terminator {
     const job = await store.find(id)
     if (!job || job.attempt !== attempt.number || !isActive(job.status)) return
     await sender.breakOff(id)
-    const known = await gateway.kill(attempt.client, attempt.key)
+    const known = await gateway.kill(attempt.client, attempt.key, this.#stopping.signal)
     if (known) return // its end will come as an event
     const reason = 'job terminated'
     const { number } = attempt
