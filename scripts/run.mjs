@@ -1,29 +1,27 @@
 #!/usr/bin/env node
 /**
- * Runs one of the project's TypeScript programs on the Node.js that the project pins, and installs
- * what is needed before, where that is not done yet. Needs nothing but Node >= 20 and npm.
+ * Runs one of the project's programs on the Node.js that the project pins, and installs what is
+ * needed before, where that is not done yet. Needs nothing but Node >= 20 and npm.
  *
- *     node scripts/run.mjs FILE.ts [ARGUMENTS]
+ *     node scripts/run.mjs FILE [ARGUMENTS]
  */
 import { spawn, spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
+import { fileURLToPath } from 'node:url'
 
-const root = join(import.meta.dirname, '..')
-const stamp = join(root, 'node_modules', '.installed')
-const wanted = createHash('sha256')
-  .update(readFileSync(join(root, 'package-lock.json')))
-  .digest('hex')
-
+const root = fileURLToPath(new URL('..', import.meta.url))
+const lock = join(root, 'package-lock.json')
+// npm writes it last.
+const installed = join(root, 'node_modules', '.package-lock.json')
 if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch)) {
   process.stderr.write('job-orchestrator runs on Linux, on x64 and arm64\n')
   process.exit(2)
 }
 
-if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
+if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
   process.stdout.write('Installing what is needed (npm ci) ...\n')
   const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
@@ -33,7 +31,6 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
     process.stderr.write('npm ci failed; see above\n')
     process.exit(1)
   }
-  writeFileSync(stamp, wanted)
 }
 
 const node = join(root, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node')

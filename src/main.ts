@@ -16,7 +16,7 @@ const failed = 1
 await main(process.argv.slice(2))
 
 async function main([first, ...rest]: readonly string[]): Promise<void> {
-  if (first === '--version' || first === '-V') return say(version)
+  if (first === '--version' || first === '-V' || first === 'version') return say(version)
   if (first === '--help' || first === '-h' || first === 'help') return say(generalHelp.trimEnd())
   if (first !== 'server' && first !== 'client') {
     const what = first === undefined ? 'which mode?' : `"${first}" is not a mode.`

@@ -17,6 +17,7 @@ import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
+import { until } from './harness/lab.ts'
 
 const demo = join(import.meta.dirname, '..', 'examples', 'demo.ts')
 /** What takes longer than this is not going to happen. */
@@ -64,7 +65,9 @@ test('--keep leaves both running until Ctrl-C, and then ends what still runs', a
   const sent = await fetch(url(/\/upload/) ?? '', { method: 'POST', body: form })
   assert.equal(sent.status, 201)
   await run.until(/^ +job 2: .*-> Running/m)
-  assert.ok((await run.processes()).length > 3, 'the demo, two programs, and the script')
+  await until('the script is there beside the demo and its two programs', async () => {
+    return (await run.processes()).length > 3
+  })
 
   run.signal('SIGINT')
   assert.equal(await run.exitCode(), 0, run.everything)

@@ -15,7 +15,7 @@ test('a script that ends with another code than 0 fails, and its files can be ha
   const { api } = await lab.pair()
   const job = await api.run('echo half > half.txt; echo said; echo why >&2; exit 3')
   assert.equal(job.status, 'Failed')
-  assert.equal(job.message, 'run.sh ended with exit code 3')
+  assert.equal(job.message, 'run.sh ended with exit code 3; stderr: why')
 
   const { status, body } = await api.get(`/download/${job.id}`)
   assert.equal(status, 200)
@@ -72,7 +72,7 @@ test('whatever a script does to itself, its end is its own', async () => {
   assert.ok(!strict.files.has('never.txt'))
 
   const wrong = await failed('if')
-  assert.match(wrong.message, /exit code 2$/)
+  assert.match(wrong.message, /exit code 2; stderr: .*syntax error/)
   assert.match(text(wrong.files, '.orchestrator/stderr.log') ?? '', /syntax error/)
 
   const empty = await completed('')

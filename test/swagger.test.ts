@@ -129,6 +129,8 @@ test('the page works in a browser, and asks nobody else for anything', async (t)
   const { api } = await lab.pair()
   await using browser = await chromium.launch({
     executablePath: '/usr/bin/chromium',
+    // It would leave settings in the home directory.
+    env: { ...process.env, HOME: lab.directory, XDG_CONFIG_HOME: '', XDG_CACHE_HOME: '' },
     args: [
       '--no-sandbox',
       '--disable-gpu',

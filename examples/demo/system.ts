@@ -1,14 +1,11 @@
 /** A server and a client in a directory of their own, of which nothing is left afterwards. */
-import { mkdtemp, readFile, readdir, realpath, rm } from 'node:fs/promises'
+import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { Program } from './program.ts'
+import { endScripts } from './scripts.ts'
 
 export type Addresses = { readonly client: string; readonly server: string }
-
-/** A killed process is gone in a moment. */
-const goneMs = 5
 
 export class DemoSystem implements AsyncDisposable {
   /** Called with each line that the server logs about a job. */
@@ -50,7 +47,8 @@ export class DemoSystem implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     // The server first, so that nothing new is sent.
     for (const program of this.#programs.toReversed()) await program.stop()
-    await this.#endScripts()
+    // A client that stops leaves its scripts running, for the next one to find: there will be none.
+    await endScripts(this.#directory)
     await rm(this.#directory, { recursive: true, force: true })
   }
 
@@ -73,38 +71,5 @@ export class DemoSystem implements AsyncDisposable {
     } finally {
       signal.removeEventListener('abort', abandon)
     }
-  }
-
-  /**
-   * A client that stops leaves its scripts running, for the next one to find. Here there will be no
-   * next one. They are known by their private TMPDIR.
-   */
-  async #endScripts(): Promise<void> {
-    for (;;) {
-      const pids = await findScripts(join(this.#directory, 'client'))
-      if (pids.length === 0) return
-      for (const pid of pids) kill(pid)
-      await delay(goneMs)
-    }
-  }
-}
-
-async function findScripts(directory: string): Promise<number[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
-  const isScript = (entry: string) => entry.startsWith(`TMPDIR=${directory}/`)
-  const found: number[] = []
-  for (const pid of pids) {
-    // Empty when the process has ended, unreadable when it is another user's.
-    const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '')
-    if (environment.split('\0').some(isScript)) found.push(Number(pid))
-  }
-  return found
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {
-    // It has ended meanwhile.
   }
 }

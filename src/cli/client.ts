@@ -19,8 +19,8 @@ import type { Running } from './running.ts'
 import { starting } from './start-error.ts'
 import { version } from './version.ts'
 
-/** What is being packed when the program stops may take so long. */
-const packMs = 10_000
+/** What is being packed when the program stops may take so long, requests under way included. */
+const stopMs = 10_000
 
 /**
  * Starts a client.
@@ -43,10 +43,11 @@ export async function startClient(
   })
   const store = starts.use(openPayloadStore())
   const meter = starts.use(new LoadMeter())
+  const receiving: ClientRoom['receiving'] = new Map()
   const events = new EventHub(memory.instance, store, () => ({
     load: meter.percent,
     slots,
-    active: store.count().active,
+    active: store.count().active + receiving.size,
   }))
   const context = {
     store,
@@ -60,14 +61,18 @@ export async function startClient(
     environment: commonEnvironment(config.passEnv, environment),
   }
   const runner = new Runner(context)
-  const room: ClientRoom = { ...context, runner, receiving: new Map() }
+  const room: ClientRoom = { ...context, runner, receiving }
   await starting(`cannot take back what is in ${resolve(dataPath)}`, () => recover(room))
-  starts.defer(() => runner.stop(AbortSignal.timeout(packMs)))
+  const hurry = new AbortController()
+  starts.defer(() => runner.stop(hurry.signal))
   runner.start()
   const app = createClientApp({ ...room, meter })
   starts.defer(() => closeApp(app))
   // First of all: while requests finish, no script is started.
-  starts.defer(() => runner.rest())
+  starts.defer(async () => {
+    AbortSignal.timeout(stopMs).addEventListener('abort', () => hurry.abort())
+    await runner.rest()
+  })
   const address = await listen(app, config.host, config.port)
   log.info({ version, address }, `job-orchestrator ${version}: client listening on ${address}`)
   log.info(

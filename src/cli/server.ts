@@ -102,7 +102,7 @@ async function openStore(
   await starting(`cannot use the database ${resolve(dbPath)}`, () => inspectDatabase(dbPath))
   await starting(`cannot use the data directory ${resolve(dataPath)}`, () => files.prepare())
   return starting('cannot open the store', async () => {
-    starts.use(takeLock(files.lockFile, 'give each server its own --data-path'))
+    starts.use(takeLock(files.lockFile, 'give each server its own --data-path and --db-path'))
     // A symbolic link is the same database.
     const lockFile = `${await realpath(dbPath).catch(() => dbPath)}.lock`
     starts.use(takeLock(lockFile, 'give each server its own --db-path and --data-path'))

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import type { ClientEvent } from '../domain/protocol.ts'
 import { openPayloadStore } from '../store/sqlite/payloads.ts'
 import { EventHub } from './events.ts'
@@ -53,12 +54,13 @@ test('a reader gets a snapshot of its own payloads, then every change', () => {
   assert.equal(other.length, 1)
 })
 
-test('where slots are few, a free one is told at once, to every server', () => {
+test('a slot that becomes free is told at once, to every server', async () => {
   const { events, add, end } = hub(1)
   add(1)
   const heard: ClientEvent[] = []
   const leave = events.subscribe('fedcba9876543210', (event) => heard.push(event))
   end(1)
+  await setImmediate()
   leave()
   assert.deepEqual(heard[1], { name: 'load', data: { load: 5, slots: 1, active: 0 } })
 })

@@ -13,6 +13,7 @@ export class EventHub {
   readonly #load: () => LoadEvent
   readonly #listeners = new Map<Listener, string>()
   #heartbeat: NodeJS.Timeout | undefined
+  #isBeatDue = false
 
   constructor(instance: string, store: PayloadStore, load: () => LoadEvent) {
     this.#instance = instance
@@ -45,13 +46,23 @@ export class EventHub {
   tell(payload: Payload): void {
     const data = toEvent(payload)
     if (data) this.#tellServer(data.key, { name: 'payload', data })
-    // Who waits for a slot waits for this.
-    if (payloadEnded(payload.status) && this.#load().slots !== null) this.#beat()
+    if (payloadEnded(payload.status)) this.#beatSoon()
   }
 
   /** Tells the payload's server that nothing is left of it. */
   tellLost({ origin }: Payload, message: string): void {
     if (origin) this.#tellServer(origin.key, { name: 'lost', data: { key: origin.key, message } })
+    this.#beatSoon()
+  }
+
+  /** Who waits for a slot waits for this; ends that come together are one beat. */
+  #beatSoon(): void {
+    if (this.#isBeatDue) return
+    this.#isBeatDue = true
+    setImmediate(() => {
+      this.#isBeatDue = false
+      this.#beat()
+    })
   }
 
   #tellServer(key: string, event: ClientEvent): void {

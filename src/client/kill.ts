@@ -62,9 +62,9 @@ export async function forgetKey(room: ClientRoom, key: string): Promise<boolean>
   return true
 }
 
-async function removePayload({ store, files }: ClientRoom, id: number): Promise<void> {
+async function removePayload({ store, files, log }: ClientRoom, id: number): Promise<void> {
   store.remove(id)
-  await files.remove(id)
+  if (!(await files.remove(id))) log.warn({ payload: id }, `payload ${id} cannot be removed`)
 }
 
 /** The payload under a key; without one, the key is refused, also for a submission under way. */

@@ -1,6 +1,7 @@
 /** The last step of a payload: its work directory becomes one ZIP, once, and the payload is final. */
+import { rm } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-import { messageOf } from '../domain/errors.ts'
+import { Fault, messageOf } from '../domain/errors.ts'
 import type { Ending } from '../domain/job.ts'
 import { ownDirectory } from '../domain/names.ts'
 import { signalOf } from '../domain/payload.ts'
@@ -15,14 +16,14 @@ import type { ClientContext } from './context.ts'
 
 export type Verdict = { readonly status: Ending; readonly message: string }
 
-/** A full disk may have room again later. */
+/** A full disk may have room again soon; after so many tries the script's files are given up. */
+const mostTries = 3
 const retryMs = 5_000
 
 /**
  * Packs, makes the result durable, and only then says that the payload has ended.
  *
- * When the files cannot be packed, the payload fails with the reason, and with little else than its
- * logs.
+ * When the files cannot be packed, the payload fails with the reason, and with its logs alone.
  */
 export async function pack(
   context: ClientContext,
@@ -36,8 +37,8 @@ export async function pack(
   const paths = files.paths(id)
   const endedAtMs = Date.now()
   let final = verdict
-  let root = paths.work
-  for (;;) {
+  let root: string | null = paths.work
+  for (let failures = 0; ;) {
     const extras = (leftOut: readonly LeftOut[]) =>
       ownFiles(paths, describe(payload, final, exit, endedAtMs, leftOut))
     try {
@@ -52,9 +53,14 @@ export async function pack(
       return
     } catch (error) {
       log.error({ err: error, payload: id }, `payload ${id} could not be packed`)
-      if (root === paths.home) await delay(retryMs, undefined, { signal })
+      await rm(paths.result, { force: true })
+      const mayPass = error instanceof Fault && error.code === 'no_space'
+      if (root === null || (mayPass && ++failures < mostTries)) {
+        await delay(retryMs, undefined, { signal })
+        continue
+      }
       final = { status: 'Failed', message: `the result could not be packed: ${messageOf(error)}` }
-      root = paths.home // nothing of ours is in there, and little of the script's
+      root = null
     }
   }
 }

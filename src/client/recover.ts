@@ -13,7 +13,8 @@ const rememberKeysMs = 30 * 86_400_000
 export async function recover(room: ClientRoom): Promise<void> {
   const { files, memory, store, log } = room
   memory.dropRefusals(Date.now() - rememberKeysMs)
-  await files.removeLeftovers()
+  const stuck = await files.removeLeftovers()
+  if (stuck.length > 0) log.warn({ stuck }, `${stuck.length} old directories cannot be removed`)
   for (const id of await files.ids()) {
     const manifest = await files.manifest(id)
     if (manifest && !isRefused(room, manifest)) await recoverOne(room, manifest)

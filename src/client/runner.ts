@@ -1,14 +1,19 @@
 /** Starts prepared payloads, sees them end, and has them packed. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { messageOf } from '../domain/errors.ts'
 import { judge } from '../domain/payload.ts'
 import type { Payload } from '../domain/payload.ts'
 import type { Execution, Task } from '../executors/executor.ts'
+import { lastLine } from '../files/read.ts'
 import { Loop } from '../loop.ts'
 import { step } from './changes.ts'
 import type { ClientContext } from './context.ts'
 import { scriptEnvironment } from './environment.ts'
 import { pack } from './pack.ts'
 import type { Verdict } from './pack.ts'
+
+/** A full disk may have room again later. */
+const retryMs = 5_000
 
 /** Why a payload is invalid. A 2.2.3 server is not told when it sends it, but when it asks. */
 export const noScript = 'there is no run.sh at the top of the payload'
@@ -133,8 +138,28 @@ export class Runner {
     await this.#follow(payload, execution)
   }
 
+  /** Its script may have run: what comes under this key again must not start it once more. */
+  async #refuse({ origin }: Payload): Promise<void> {
+    const { memory, log } = this.#context
+    while (origin) {
+      try {
+        return memory.refuse(origin.key, Date.now())
+      } catch (error) {
+        log.error({ err: error }, 'a key could not be refused, will be tried again')
+        await delay(retryMs, undefined, { signal: this.#stopping.signal })
+      }
+    }
+  }
+
+  /** What the script said last is most often why it failed. */
+  async #explain(id: number, verdict: Verdict): Promise<Verdict> {
+    if (verdict.status !== 'Failed') return verdict
+    const line = await lastLine(this.#context.files.paths(id).stderr)
+    return line === '' ? verdict : { ...verdict, message: `${verdict.message}; stderr: ${line}` }
+  }
+
   async #follow({ id }: Payload, execution: Execution): Promise<void> {
-    const { store, memory, files, events, log } = this.#context
+    const { store, files, events, log } = this.#context
     this.#executions.set(id, execution)
     const running = store.change(id, 'Running', 'Running', { pid: execution.pid })
     if (!running) throw new Error(`payload ${id} runs, but is not Running`)
@@ -144,13 +169,13 @@ export class Runner {
     if (exit === 'lost') {
       const message = 'its supervising shell vanished without an exit code'
       log.error({ payload: id }, `payload ${id} is lost: ${message}`)
-      // Its script may have run: what comes under this key again must not start it once more.
-      if (running.origin) memory.refuse(running.origin.key, Date.now())
+      await this.#refuse(running)
       store.remove(id)
       await files.remove(id)
       events.tellLost(running, message)
       return
     }
-    await pack(this.#context, running, judge(exit), exit, this.#stopping.signal)
+    const verdict = await this.#explain(id, judge(exit))
+    await pack(this.#context, running, verdict, exit, this.#stopping.signal)
   }
 }

@@ -115,8 +115,11 @@ function readFlags(mode: Mode, args: readonly string[], faults: string[]): Map<s
     tokens: true,
   })
   const flags = new Map<string, string>()
-  for (const token of tokens) {
+  for (const [index, token] of tokens.entries()) {
     if (token.kind === 'positional') {
+      // The value of a flag that is not known is not a second fault.
+      const before = tokens[index - 1]
+      if (before?.kind === 'option' && before.value === undefined && !isFlag(before.name)) continue
       faults.push(`"${token.value}" means nothing here; settings are flags such as --port`)
     } else if (token.kind === 'option') {
       if (!known.has(token.name)) faults.push(unknownFlag(mode, token.rawName))
@@ -127,6 +130,11 @@ function readFlags(mode: Mode, args: readonly string[], faults: string[]): Map<s
     }
   }
   return flags
+}
+
+/** Of whatever mode. */
+function isFlag(name: string): boolean {
+  return Object.values(settings).some(({ flag }) => flag === name)
 }
 
 function unknownFlag(mode: Mode, rawName: string): string {

@@ -40,10 +40,20 @@ export function systemCode(error: unknown): string | undefined {
 /** The same error, or a `no_space` fault where the system says that the disk is full. */
 export function asFault(error: unknown): unknown {
   const code = systemCode(error)
-  if (code !== undefined && fullDisk.has(code)) {
+  if ((code !== undefined && fullDisk.has(code)) || isFullDatabase(error)) {
     return new Fault('no_space', 'there is no space left on the disk', { cause: error })
   }
   return error
+}
+
+/** SQLITE_FULL (https://www.sqlite.org/rescode.html#full), the primary code in the low byte. */
+function isFullDatabase(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    'errcode' in error &&
+    typeof error.errcode === 'number' &&
+    (error.errcode & 0xff) === 13
+  )
 }
 
 /** What to tell of any error in a log line or a job's history. */

@@ -8,7 +8,7 @@ import type { Exit } from '../domain/payload.ts'
 import type { Log } from '../log.ts'
 import { adopt } from './adopted.ts'
 import type { Execution, Executor, Task } from './executor.ts'
-import { idsStillRiseFrom, signal } from './processes.ts'
+import { findLeftovers, idsStillRiseFrom, signal } from './processes.ts'
 import { readExit } from './records.ts'
 import { alreadyStarted, supervisor } from './supervisor.ts'
 import { endLeftovers } from './leftovers.ts'
@@ -79,8 +79,12 @@ class BashExecution implements Execution {
     else this.#termination.begin(reason)
   }
 
-  #signal(name: NodeJS.Signals): boolean {
-    return this.#group !== undefined && signal(-this.#group, name)
+  /** Its group, and, in the end or when it has left that, whatever is its own. */
+  async #signal(name: NodeJS.Signals): Promise<boolean> {
+    const reached = this.#group !== undefined && signal(-this.#group, name)
+    if (reached && name !== 'SIGKILL') return true
+    const pids = await findLeftovers(this.pid, this.#task.paths.tmp)
+    return pids.map((pid) => signal(pid, name)).includes(true) || reached
   }
 
   async #finish(child: ChildProcess, exited: Promise<unknown>): Promise<Exit | 'lost'> {

@@ -66,13 +66,17 @@ export async function idsStillRiseFrom(pid: number): Promise<boolean> {
   return Number(lastId) >= pid
 }
 
-/** Sends a signal to a process, or to a group as a negative number; `false` if it is not there. */
+/**
+ * Sends a signal to a process, or to a group as a negative number.
+ *
+ * @returns `false` if it is not there, or belongs to somebody else (by sudo, for instance).
+ */
 export function signal(pid: number, name: NodeJS.Signals): boolean {
   try {
     process.kill(pid, name)
     return true
   } catch (error) {
-    if (systemCode(error) === 'ESRCH') return false
+    if (systemCode(error) === 'ESRCH' || systemCode(error) === 'EPERM') return false
     throw error
   }
 }

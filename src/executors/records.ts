@@ -12,13 +12,13 @@ export async function readStart(file: string): Promise<ProcessIdentity | undefin
 /**
  * The exit code and the CPU seconds of a script; `undefined` while the record is not whole.
  *
- * The shell's `times` prints two lines, its own user and system time and its children's, as
+ * Blanks stand there until then, and some of them after it. The shell's `times` prints two lines, its own user and system time and its children's, as
  * `0m1.234s`; the last line is `exit CODE`.
  */
 export async function readExit(
   file: string,
 ): Promise<{ exitCode: number; cpuSeconds: number } | undefined> {
-  const match = /(\S+) (\S+)\nexit (\d+)\n$/.exec((await readIfThere(file)) ?? '')
+  const match = /(\S+) (\S+)\nexit (\d+)\n/.exec((await readIfThere(file)) ?? '')
   if (!match) return undefined
   return {
     exitCode: Number(match[3]),

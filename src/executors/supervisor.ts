@@ -5,6 +5,9 @@
  * Called with the payload's directory as $1, in the work directory, as leader of its own session.
  * Descriptor 3 is a socket to the daemon: it gets the process group of the script.
  *
+ * The exit record gets its place on the disk at the start, so that a script that fills the disk can
+ * still be seen to end.
+ *
  * Job control is on only while the script is started, which gives it a process group of its own:
  * with it, `wait` would return when the script is stopped, and `wait -f` of bash 5.2 sometimes
  * spins for ever.
@@ -20,13 +23,14 @@ started=\${20}
 read -r boot </proc/sys/kernel/random/boot_id
 set -C
 echo "$$ $started $boot" >"$directory/start" || exit 75
+printf '%80s' >"$directory/exit"
 bash run.sh 2>&4 3>&- 4>&- &
 set +m
 echo "$!" >&3
 exec 3>&- 4>&-
 wait "$!"
 code=$?
-{ times; echo "exit $code"; } >"$directory/exit"
+{ times; echo "exit $code"; } 1<>"$directory/exit"
 exit 0
 `
 

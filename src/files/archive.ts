@@ -12,7 +12,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { finished } from 'node:stream/promises'
 import type { PassThrough, Readable } from 'node:stream'
 import { ZipFile } from 'yazl'
-import { systemCode } from '../domain/errors.ts'
+import { messageOf, systemCode } from '../domain/errors.ts'
 import { walk } from './walk.ts'
 import type { Found, LeftOut } from './walk.ts'
 
@@ -36,12 +36,13 @@ export type Extra =
 /**
  * Packs a directory.
  *
+ * @param root `null`: nothing but the extras.
  * @param extras what else goes in, made when all else is packed, from the list of what was left out.
  * @returns the ZIP. When the reader destroys it, packing stops; when packing fails, it is destroyed
  *   with the error.
  */
 export function archive(
-  root: string,
+  root: string | null,
   extras: (leftOut: readonly LeftOut[]) => readonly Extra[] = () => [],
 ): Readable {
   const zip = new ZipFile()
@@ -49,6 +50,8 @@ export function archive(
   const output = zip.outputStream as PassThrough
   zip.on('error', (error) => output.destroy(error instanceof Error ? error : undefined))
   const packing = new Packing(zip, output)
+  // Whoever reads it is told; nobody may be there yet.
+  output.on('error', () => {})
   packing.run(root, extras).catch((error: unknown) => {
     output.destroy(error instanceof Error ? error : new Error(String(error)))
   })
@@ -67,10 +70,10 @@ class Packing {
   }
 
   async run(
-    root: string,
+    root: string | null,
     extras: (leftOut: readonly LeftOut[]) => readonly Extra[],
   ): Promise<void> {
-    for await (const found of walk(root)) {
+    for await (const found of root === null ? [] : walk(root)) {
       if (this.#output.destroyed) return
       await this.#add(found)
     }
@@ -88,20 +91,32 @@ class Packing {
   }
 
   async #add(found: Found): Promise<void> {
-    const { path } = found
+    try {
+      await this.#addUnchecked(found)
+    } catch (error) {
+      if (systemCode(error) !== undefined) throw error
+      // yazl refuses some entries; one is not to spoil the others.
+      this.#leftOut.push({ path: found.path, why: messageOf(error) })
+    }
+  }
+
+  async #addUnchecked(found: Found): Promise<void> {
     switch (found.kind) {
       case 'file':
-        return this.#addFile(path, found.file)
+        return this.#addFile(found.path, found.file)
       case 'empty directory':
-        return this.#zip.addEmptyDirectory(path, { mtime: found.mtime, mode: found.mode })
+        return this.#zip.addEmptyDirectory(entryName(found.path), {
+          mtime: entryTime(found.mtime),
+          mode: found.mode,
+        })
       case 'link':
-        return this.#zip.addBuffer(found.target, path, {
-          mtime: found.mtime,
+        return this.#zip.addBuffer(found.target, entryName(found.path), {
+          mtime: entryTime(found.mtime),
           mode: 0o120777,
           compressionLevel: 0,
         })
       case 'left out':
-        this.#leftOut.push({ path, why: found.why })
+        this.#leftOut.push({ path: found.path, why: found.why })
     }
   }
 
@@ -115,7 +130,7 @@ class Packing {
         .read(content, 0, sizeBytes, 0)
         .finally(() => handle.close())
       this.#bufferedBytes += bytesRead
-      this.#zip.addBuffer(content.subarray(0, bytesRead), path, options)
+      this.#zip.addBuffer(content.subarray(0, bytesRead), entryName(path), options)
       return
     }
     const stream = handle.createReadStream({
@@ -125,7 +140,8 @@ class Packing {
     })
     const abandon = () => stream.destroy()
     this.#output.once('close', abandon)
-    this.#zip.addReadStream(stream, path, options)
+    if (this.#output.destroyed) abandon()
+    this.#zip.addReadStream(stream, entryName(path), options)
     // When it was read, all that came before it was written.
     await finished(stream).catch((error: unknown) => {
       if (!this.#output.destroyed) throw error
@@ -144,7 +160,8 @@ class Packing {
       const code = systemCode(error)
       if (code === 'ENOENT') return leaveOut('vanished while it was packed')
       if (code === 'ELOOP') return leaveOut('changed while it was packed')
-      if (code === 'EACCES' || code === 'ENXIO') return leaveOut(`cannot be read (${code})`)
+      if (code === 'EACCES' || code === 'ENXIO' || code === 'ENAMETOOLONG')
+        return leaveOut(`cannot be read (${code})`)
       throw error
     }
     const stats = await handle.stat()
@@ -152,8 +169,21 @@ class Packing {
       await handle.close()
       return leaveOut('changed while it was packed')
     }
-    const { size: sizeBytes, mtime, mode } = stats
+    const { size: sizeBytes, mode } = stats
     const level = compressionLevel(sizeBytes)
+    const mtime = entryTime(stats.mtime)
     return { handle, sizeBytes, mtime, mode: mode & 0o100777, compressionLevel: level }
   }
+}
+
+/** Before this a ZIP knows no time, and yazl fails on what is before 1970. */
+const earliest = new Date(Date.UTC(1980, 0, 2))
+
+function entryTime(mtime: Date): Date {
+  return mtime < earliest ? earliest : mtime
+}
+
+/** `C:x` looks like a path on another system's drive. */
+function entryName(path: string): string {
+  return /^[A-Za-z]:/.test(path) ? `./${path}` : path
 }

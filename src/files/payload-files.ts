@@ -5,20 +5,21 @@
  *     <DATA_PATH>/payloads/client.sqlite     instance, ids given, keys refused
  *     <DATA_PATH>/payloads/lock              held by the client that uses this directory
  *     <DATA_PATH>/payloads/incoming/<name>/  being received; nothing else knows of it
+ *     <DATA_PATH>/payloads/trash/<name>/     being removed
  *     <DATA_PATH>/payloads/<id>/
  *       payload.json   whose it is; a directory without it is no payload
  *       work/          the work directory
  *       home/, tmp/    the script's private HOME and TMPDIR
  *       start          the start record of the supervising shell: its process id, its start time
  *                      (field 22 of /proc/PID/stat) and the boot id
- *       exit           how run.sh ended: CPU times, then "exit CODE"
+ *       exit           how run.sh ended: CPU times, then "exit CODE"; blank until then
  *       stdout.log, stderr.log
  *       kill           why it is to be ended
  *       result.zip     the packed result
  *       outcome.json   its final status; it is final, and result.zip whole, when this is there
  */
 import { randomBytes } from 'node:crypto'
-import { readdir, rm, stat } from 'node:fs/promises'
+import { readdir, rename, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { systemCode } from '../domain/errors.ts'
@@ -27,6 +28,7 @@ import type { PayloadOrigin } from '../domain/payload.ts'
 import { makeDirectories } from './directories.ts'
 import { flush, renameDurably, writeDurably, writeFlushed } from './durable.ts'
 import { readIfThere } from './read.ts'
+import { removeTree } from './remove.ts'
 import { Workspace } from './workspace.ts'
 
 /** `payload.json`. */
@@ -68,11 +70,13 @@ function pathsIn(directory: string) {
 export class PayloadFiles {
   readonly #root: string
   readonly #incoming: string
+  readonly #trash: string
 
   /** @param dataPath DATA_PATH */
   constructor(dataPath: string) {
     this.#root = resolve(dataPath, 'payloads')
     this.#incoming = join(this.#root, 'incoming')
+    this.#trash = join(this.#root, 'trash')
   }
 
   get lockFile(): string {
@@ -86,6 +90,7 @@ export class PayloadFiles {
   /** Makes the directories. */
   async prepare(): Promise<void> {
     await makeDirectories(this.#incoming)
+    await makeDirectories(this.#trash)
   }
 
   paths(id: number): PayloadPaths {
@@ -109,18 +114,35 @@ export class PayloadFiles {
     await renameDurably(`${file}.part`, file)
   }
 
-  /** Removes a payload; what lacks its manifest is not there, so that goes first. */
-  async remove(id: number): Promise<void> {
-    const { directory, manifest } = this.paths(id)
-    await rm(manifest, { force: true })
-    await rm(directory, { recursive: true, force: true })
+  /**
+   * Removes a payload: at once from sight, then from the disk.
+   *
+   * @returns `false` if something could not be removed; it is tried again at the next start.
+   */
+  async remove(id: number): Promise<boolean> {
+    const trash = join(this.#trash, `${id}-${randomBytes(4).toString('hex')}`)
+    try {
+      await rename(this.paths(id).directory, trash)
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return true
+      throw error
+    }
+    return removeTree(trash)
   }
 
-  /** Removes what was being received when an earlier process ended. */
-  async removeLeftovers(): Promise<void> {
-    for (const name of await readdir(this.#incoming)) {
-      await rm(join(this.#incoming, name), { recursive: true, force: true })
+  /**
+   * Removes what was being received or removed when an earlier process ended.
+   *
+   * @returns names of what cannot be removed.
+   */
+  async removeLeftovers(): Promise<string[]> {
+    const stuck: string[] = []
+    for (const parent of [this.#incoming, this.#trash]) {
+      for (const name of await readdir(parent)) {
+        if (!(await removeTree(join(parent, name)))) stuck.push(join(parent, name))
+      }
     }
+    return stuck
   }
 
   /** Ids of all directories that are named like payloads, in order. */

@@ -27,3 +27,18 @@ export async function readIfThere(file: string): Promise<string | undefined> {
     throw error
   }
 }
+
+const lastBytes = 2048
+const longestLine = 300
+
+/** The last line of a text file that is not empty, cut and made printable; empty without one. */
+export async function lastLine(file: string): Promise<string> {
+  await using handle = await open(file, 'r')
+  const { size } = await handle.stat()
+  const length = Math.min(size, lastBytes)
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, size - length)
+  const lines = buffer.toString('utf8', 0, bytesRead).split(/[\r\n]+/)
+  const line = lines.findLast((one) => one.trim() !== '') ?? ''
+  const printable = line.replaceAll(/\p{Cc}/gu, ' ').trim()
+  return printable.length > longestLine ? `${printable.slice(0, longestLine)}...` : printable
+}

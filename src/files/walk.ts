@@ -25,7 +25,9 @@ export type Found =
 
 /** Walks a directory in the order of names; what vanishes meanwhile is left out. */
 export async function* walk(root: string): AsyncGenerator<Found> {
-  yield* walkDirectory(root, await realpath(root), '')
+  const real = await realpath(root).catch(() => undefined)
+  if (real === undefined) yield leaveOut('.', 'the work directory is gone')
+  else yield* walkDirectory(root, real, '')
 }
 
 /** Also what is said of a name that is not UTF-8: it cannot be asked for. */
@@ -88,7 +90,7 @@ async function entriesIn(directory: string): Promise<Dirent[] | string> {
   } catch (error) {
     const code = systemCode(error)
     if (code === 'ENOENT' || code === 'ENOTDIR') return vanished
-    if (code === 'EACCES') return 'cannot be read (EACCES)'
+    if (code === 'EACCES' || code === 'ENAMETOOLONG') return `cannot be read (${code})`
     throw error
   }
 }

@@ -13,8 +13,12 @@ export type App = ReturnType<typeof createApp>
 /** Seconds after which a refusal "for now" may be otherwise. */
 const retryAfterSeconds = 1
 
-/** A Fastify instance that answers every error in the one shape, and knows `multipart/form-data`. */
-export function createApp(log: Log) {
+/**
+ * A Fastify instance that answers every error in the one shape, and leaves bodies alone.
+ *
+ * @param hint for who asks for what there is not.
+ */
+export function createApp(log: Log, hint = '') {
   const app = fastify({
     logger: false,
     // No limit on the time of a whole request: an upload may be slow.
@@ -33,7 +37,7 @@ export function createApp(log: Log) {
     replyError(log, error, request, reply),
   )
   app.setNotFoundHandler((request, reply) => {
-    const message = `there is no ${request.method} ${request.url.split('?')[0]} here`
+    const message = `there is no ${request.method} ${request.url.split('?')[0]} here${hint}`
     return reply.code(404).send(refusal(message))
   })
   app.addHook('onResponse', async (request, reply) => {
@@ -48,7 +52,8 @@ export function createApp(log: Log) {
 /** Before it is made a number: `0x1`, `1e0` and `1.0` are no ids. */
 function checkId(params: unknown): void {
   const id = (params as { id?: unknown }).id
-  if (typeof id === 'string' && !/^[1-9]\d{0,15}$/.test(id)) {
+  if (typeof id !== 'string') return
+  if (!/^[1-9]\d{0,15}$/.test(id) || !Number.isSafeInteger(Number(id))) {
     throw new Fault('invalid', `the id must be a positive integer, not ${JSON.stringify(id)}`)
   }
 }

@@ -29,8 +29,8 @@ const neverArrived = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ])
 
-/** No slot, no space, or no client at that address at all. */
-const troublesOfClient = new Set([404, 405, 415, 503, 507])
+/** No slot, or no client at that address at all. */
+const troublesOfClient = new Set([404, 405, 415, 503])
 
 type Call = {
   readonly method: Dispatcher.HttpMethod

@@ -8,6 +8,9 @@ import type { Part } from '../domain/part.ts'
 const longestFieldBytes = 64 * 1024
 const mostFields = 100
 
+/** A body may take any time, but not stand still for so long. */
+const silentMs = 60_000
+
 /** A sender that was refused may go on sending for so long, so that it can read why. */
 const lingerMs = 5_000
 
@@ -45,6 +48,7 @@ class MultipartBody {
   #fault: Fault | undefined
   #isWhole = false
   #news = Promise.withResolvers<void>()
+  readonly #silence: NodeJS.Timeout
 
   constructor(request: IncomingMessage, mostBytes: number) {
     this.#request = request
@@ -71,6 +75,7 @@ class MultipartBody {
       this.#isWhole = true
       this.#news.resolve()
     })
+    this.#silence = setTimeout(() => this.#onSilence(), silentMs)
     request.on('data', this.#count)
     request.once('close', this.#broken)
     request.pipe(this.#parser)
@@ -90,6 +95,7 @@ class MultipartBody {
 
   close(): void {
     const request = this.#request
+    clearTimeout(this.#silence)
     request.off('data', this.#count)
     request.off('close', this.#broken)
     request.unpipe(this.#parser)
@@ -125,7 +131,17 @@ class MultipartBody {
     this.#news.resolve()
   }
 
+  /** Our own disk may hold up the sender; it is silent only when we listen. */
+  readonly #onSilence = (): void => {
+    if (this.#request.isPaused()) {
+      this.#silence.refresh()
+      return
+    }
+    this.#fail(new Fault('invalid', `nothing came for ${silentMs / 1000} s`))
+  }
+
   readonly #count = (chunk: Buffer): void => {
+    this.#silence.refresh()
     this.#bytes += chunk.byteLength
     if (this.#bytes > this.#mostBytes) this.#fail(tooLarge(this.#mostBytes))
   }

@@ -36,6 +36,11 @@ export class Clients {
     return link
   }
 
+  /** The link to a client, if there is one. */
+  known({ uploadUrl }: ClientAddress): ClientLink | undefined {
+    return this.#links.get(uploadUrl)
+  }
+
   /** The client that the next job of a service is to go to, if one can take it now. */
   choose(service: string): ClientLink | undefined {
     return chooseClient(this.ofService(service))

@@ -1,12 +1,14 @@
 /** All that is known of a job: `GET /jobs/{id}`. */
 import type { JobDetails } from '../domain/protocol.ts'
-import type { JobStore } from '../store/jobs.ts'
 import { findJob } from './find.ts'
+import { statusMessage } from './status-message.ts'
+import type { MessageContext } from './status-message.ts'
 
-export type DescribeContext = { readonly store: JobStore }
+export type DescribeContext = MessageContext
 
 /** @throws Fault `not_found` */
-export async function describeJob({ store }: DescribeContext, id: number): Promise<JobDetails> {
+export async function describeJob(context: DescribeContext, id: number): Promise<JobDetails> {
+  const { store } = context
   const job = await findJob(store, id)
   const [attempts, history] = await Promise.all([store.attempts(id), store.history(id)])
   return {
@@ -14,7 +16,7 @@ export async function describeJob({ store }: DescribeContext, id: number): Promi
     user: job.userId,
     service: job.service,
     status: job.status,
-    message: job.message,
+    message: await statusMessage(context, job),
     createdAt: time(job.createdAtMs),
     changedAt: time(job.changedAtMs),
     finalAt: maybeTime(job.finalAtMs),

@@ -6,12 +6,12 @@ import { archive } from '../files/archive.ts'
 import type { Zip } from '../files/archive.ts'
 import type { JobFiles } from '../files/job-files.ts'
 import { readFrom } from '../files/read.ts'
-import type { JobStore } from '../store/jobs.ts'
 import { findJob } from './find.ts'
 import type { ClientGateway } from './gateway.ts'
+import { statusMessage } from './status-message.ts'
+import type { MessageContext } from './status-message.ts'
 
-export type DownloadContext = {
-  readonly store: JobStore
+export type DownloadContext = MessageContext & {
   readonly files: JobFiles
   readonly gateway: ClientGateway
 }
@@ -22,11 +22,13 @@ export type DownloadContext = {
  * @throws Fault `not_found`
  */
 export async function download(
-  { store, files }: DownloadContext,
+  context: DownloadContext,
   id: number,
 ): Promise<{ job: Job; zip?: Zip }> {
+  const { store, files } = context
   const job = await findJob(store, id)
-  return job.status === 'Completed' ? { job, zip: await storedResult(files, job) } : { job }
+  if (job.status === 'Completed') return { job, zip: await storedResult(files, job) }
+  return { job: { ...job, message: await statusMessage(context, job) } }
 }
 
 /**

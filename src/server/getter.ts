@@ -8,6 +8,7 @@ import { Loop } from '../loop.ts'
 import type { ActiveJob, JobStore } from '../store/jobs.ts'
 import { backOffMs } from './back-off.ts'
 import type { ClientGateway } from './gateway.ts'
+import { persist } from './persist.ts'
 
 /** Results that are fetched at the same time. */
 const mostFetches = 8
@@ -43,6 +44,7 @@ export class Getter {
   readonly #loop: Loop
   readonly #waiting = new Map<string, Fetch>()
   readonly #fetching = new Map<string, Promise<void>>()
+  readonly #forgetting = new Set<Promise<void>>()
   readonly #stopping = new AbortController()
 
   constructor(context: GetterContext) {
@@ -58,13 +60,13 @@ export class Getter {
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#loop.stop()
-    await Promise.all(this.#fetching.values())
+    await Promise.all([...this.#fetching.values(), ...this.#forgetting])
   }
 
   /** Has a result fetched; once only, however often it is said. */
   add(active: ActiveJob, end: AttemptEnd): void {
     const { key } = active.attempt
-    if (this.#fetching.has(key)) return
+    if (this.#fetching.has(key) || this.#waiting.has(key)) return
     this.#waiting.set(key, { active, end, failures: 0, mismatches: 0, notBefore: 0 })
     this.#loop.wake()
   }
@@ -105,7 +107,7 @@ export class Getter {
       )
       return this.#tryAgain(fetch, error)
     }
-    await this.#forget(fetch.active)
+    this.#forget(fetch.active)
   }
 
   async #tryAgain(fetch: Fetch, error: unknown): Promise<void> {
@@ -126,12 +128,16 @@ export class Getter {
     this.#waiting.set(attempt.key, fetch)
   }
 
-  /** If the client cannot be told now, it names the payload in its next snapshot. */
-  async #forget({ attempt, job }: ActiveJob): Promise<void> {
-    try {
-      await this.#context.gateway.forget(attempt.client, attempt.key, this.#stopping.signal)
-    } catch (error) {
-      this.#context.log.debug({ job: job.id, err: error }, 'the client could not be told to forget')
-    }
+  /** If the client cannot be told, it names the payload in its next snapshot. */
+  #forget({ attempt: { client, key }, job }: ActiveJob): void {
+    const { gateway, log } = this.#context
+    const { signal } = this.#stopping
+    const task = persist(() => gateway.forget(client, key, signal), signal)
+      .catch((error: unknown) => {
+        if (signal.aborted) return
+        log.warn({ job: job.id }, `its client cannot be told to forget: ${messageOf(error)}`)
+      })
+      .finally(() => this.#forgetting.delete(task))
+    this.#forgetting.add(task)
   }
 }

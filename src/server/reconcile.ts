@@ -12,6 +12,7 @@ import type { ActiveJob, JobStore } from '../store/jobs.ts'
 import type { ClientListener } from './client-listener.ts'
 import type { ClientGateway } from './gateway.ts'
 import type { Getter } from './getter.ts'
+import { persist } from './persist.ts'
 import type { Terminator } from './terminate.ts'
 
 export type ReconcilerContext = {
@@ -103,9 +104,9 @@ export class Reconciler implements Omit<ClientListener, 'onFree'> {
     await Promise.all(marked.map((active) => terminator.pursue(active)))
   }
 
-  /** What fails here is done again at the client's next snapshot. */
+  /** What fails for good here is done again at the client's next snapshot, whenever that is. */
   #do(what: string, work: () => Promise<void>): void {
-    const task = work()
+    const task = persist(work, this.#stopping.signal)
       .catch((error: unknown) => {
         if (this.#stopping.signal.aborted) return
         const unforeseen = error instanceof Fault ? {} : { err: error }

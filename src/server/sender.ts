@@ -8,7 +8,7 @@ import type { JobFiles } from '../files/job-files.ts'
 import type { Log } from '../log.ts'
 import { Loop } from '../loop.ts'
 import type { ActiveJob, JobStore } from '../store/jobs.ts'
-import { backOffMs } from './back-off.ts'
+import { backOffMs, jobBackOffMs } from './back-off.ts'
 import type { ClientLink } from './client-link.ts'
 import type { Clients } from './clients.ts'
 import type { ClientGateway, SubmitAnswer } from './gateway.ts'
@@ -191,7 +191,7 @@ export class Sender {
           is: 'undelivered',
           attempt,
           reason: answer.reason,
-          retryAtMs: answer.fault === 'job' ? Date.now() + backOffMs(attempt) : null,
+          retryAtMs: answer.fault === 'job' ? Date.now() + jobBackOffMs(attempt) : null,
         })
         return
       case 'refused':

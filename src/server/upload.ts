@@ -74,7 +74,8 @@ function check(
     const known = [...services].join(', ')
     faults.push(`service ${JSON.stringify(service.slice(0, 80))} is not known; there is: ${known}`)
   }
-  if (workspace.fileCount === 0) faults.push('no file was sent')
+  if (workspace.fileCount === 0)
+    faults.push('no file was sent: a file is a part with a filename (curl -F file=@run.sh)')
   else if (!workspace.has('run.sh')) {
     faults.push('there is no file run.sh at the top of the upload; it is what is run')
   }

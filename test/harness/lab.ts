@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { endScripts } from '../../examples/demo/scripts.ts'
 import { Api } from './api.ts'
 import { Program } from './program.ts'
 
@@ -79,6 +80,7 @@ export class Lab implements AsyncDisposable {
   /** Ends every process, in the reverse order, and removes the directory. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const program of this.#programs.toReversed()) await program[Symbol.asyncDispose]()
+    await endScripts(this.directory)
     await rm(this.directory, { recursive: true, force: true })
   }
 }

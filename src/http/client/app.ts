@@ -10,7 +10,7 @@ import type { ClientSteps } from './steps.ts'
 import { submitRoute } from './submit.ts'
 
 export function createClientApp(steps: ClientSteps): App {
-  const app = createApp(steps.log)
+  const app = createApp(steps.log, '; this is a client: applications talk to the server')
   app.addSchema(PayloadReply)
   app.addSchema(KeyReply)
   app.addSchema(ClientHealth)

@@ -32,15 +32,14 @@ export function eventRoute(app: App, { events, log }: ClientSteps): void {
     async (request, reply) => {
       const { server } = request.query
       const stream = new Readable({ read: () => {} })
-      let isFirst = true
+      // The snapshot, which comes first, may be as large as it must.
+      let mostBytes = Infinity
       const unsubscribe = events.subscribe(server, (event) => {
         stream.push(format(event))
-        // The snapshot may be as large as it must.
-        if (!isFirst && stream.readableLength > mostBehindBytes) {
-          log.warn({ server }, 'a server reads its events too slowly and is cut off')
-          stream.destroy()
-        }
-        isFirst = false
+        if (event.name === 'snapshot') mostBytes = stream.readableLength + mostBehindBytes
+        if (stream.readableLength <= mostBytes) return
+        log.warn({ server }, 'a server reads its events too slowly and is cut off')
+        stream.destroy()
       })
       streams.add(stream)
       stream.once('close', () => {
