@@ -9,6 +9,7 @@ import type { Exit, Payload } from '../domain/payload.ts'
 import { archive } from '../files/archive.ts'
 import type { Extra } from '../files/archive.ts'
 import { write } from '../files/durable.ts'
+import { removeTree } from '../files/remove.ts'
 import type { PayloadPaths } from '../files/payload-files.ts'
 import type { LeftOut } from '../files/walk.ts'
 import { step } from './changes.ts'
@@ -61,6 +62,8 @@ export async function pack(
       }
       final = { status: 'Failed', message: `the result could not be packed: ${messageOf(error)}` }
       root = null
+      // Perhaps it is what fills the disk, and nobody will see it any more.
+      await removeTree(paths.work)
     }
   }
 }
