@@ -6,17 +6,26 @@ export type Log = Logger
 
 /**
  * A structured log on standard output: lines for people on a terminal, JSON lines otherwise.
- * `level` is one of `domain/log-level.ts`. Lines are written at once, so that the last words of a process that dies are not lost.
+ * `level` is one of `domain/log-level.ts`. Lines are written at once, so that the last words of a
+ * process that dies are not lost.
  */
 export function createLog(level: string): Log {
-  const timestamp = pino.stdTimeFunctions.isoTime
-  if (!process.stdout.isTTY) {
-    return pino({ level, timestamp, base: null }, pino.destination({ dest: 1, sync: true }))
-  }
+  return process.stdout.isTTY
+    ? createReadableLog(level, process.stdout)
+    : pino(
+        { level, timestamp: pino.stdTimeFunctions.isoTime, base: null },
+        pino.destination({ dest: 1, sync: true }),
+      )
+}
+
+/** For people: the message alone, or, from `debug` on, all that goes with it. */
+export function createReadableLog(level: string, destination: NodeJS.WritableStream): Log {
+  const hideObject = level !== 'debug' && level !== 'trace'
   const lines = PinoPretty({
-    sync: true,
-    singleLine: true,
-    hideObject: level !== 'debug' && level !== 'trace',
+    destination,
+    hideObject,
+    // Together with `hideObject` it would swallow the ends of the lines.
+    singleLine: !hideObject,
     translateTime: 'SYS:HH:MM:ss.l',
   })
   return pino({ level, base: null }, lines)

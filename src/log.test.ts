@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict'
+import { PassThrough } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { test } from 'node:test'
+import { createReadableLog } from './log.ts'
+
+/** What a log says on a terminal, without colours. */
+async function said(level: string): Promise<string[]> {
+  const terminal = new PassThrough()
+  const log = createReadableLog(level, terminal)
+  log.info({ job: 7 }, 'job 7: Queued')
+  log.warn('careful')
+  await new Promise(setImmediate)
+  terminal.end()
+  // oxlint-disable-next-line no-control-regex -- escape sequences are what is taken away
+  return (await text(terminal)).replaceAll(/\u001b\[\d+m/g, '').split('\n')
+}
+
+test('for people a message is a line, with its time', async () => {
+  const lines = await said('info')
+  assert.equal(lines.length, 3)
+  assert.match(lines[0] ?? '', /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: job 7: Queued$/)
+  assert.match(lines[1] ?? '', /WARN: careful$/)
+  assert.equal(lines[2], '')
+})
+
+test('from debug on, all that goes with a message is on its line', async () => {
+  const lines = await said('debug')
+  assert.equal(lines.length, 3)
+  assert.match(lines[0] ?? '', /INFO: job 7: Queued \{"job":7\}$/)
+})
