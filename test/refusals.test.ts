@@ -248,3 +248,28 @@ test('a body where none is wanted means nothing', async () => {
     }
   }
 })
+
+test('who is refused may send the rest, also on a connection that is to be closed', async () => {
+  await using lab = await Lab.create()
+  const api = await serverAlone(lab, '--max-upload-size', '100KiB')
+  const { hostname, port } = new URL(api.address)
+  const socket = connect(Number(port), hostname)
+  const rest = 3_000_000
+  socket.write(
+    'POST /upload HTTP/1.1\r\nHost: x\r\nConnection: close\r\n' +
+      `Content-Type: ${formType}\r\nContent-Length: ${rest}\r\n\r\n`,
+  )
+  let isCut = false
+  socket.once('end', () => (isCut = true))
+  const [answer] = (await once(socket, 'data')) as [Buffer]
+  assert.match(answer.toString(), /^HTTP\/1\.1 413 /)
+  assert.match(answer.toString(), /\r\nConnection: keep-alive\r\n/i)
+  const piece = Buffer.alloc(rest / 3)
+  for (let sent = 0; sent < 3; sent++) {
+    if (!socket.write(piece)) await once(socket, 'drain')
+  }
+  assert.equal(isCut, false)
+  socket.end()
+  await once(socket, 'close')
+  assert.equal(socket.errored, null)
+})

@@ -77,6 +77,9 @@ function replyError(
   if (status >= 500 && !(error instanceof Fault)) {
     log.error({ err: error }, `${request.method} ${request.url} met an unforeseen fault`)
   } else if (status === 507) log.error(`${request.method} ${request.url}: ${message}`)
+  // Who is still sending would have its connection reset, and never see why, if it were closed now;
+  // `linger` in multipart.ts sees to its end.
+  if (!request.raw.complete) reply.raw.shouldKeepAlive = true
   if (status === 503) reply.header('retry-after', retryAfterSeconds)
   return reply.code(status).send(refusal(message))
 }
