@@ -2,7 +2,6 @@
  * Makes the table of payloads anew from their directories, at the start. Scripts went on while no
  * daemon was there: those that still run are taken back, and those that ended are packed.
  */
-import { payloadEnded } from '../domain/payload.ts'
 import type { Manifest } from '../files/payload-files.ts'
 import type { ClientRoom } from './room.ts'
 
@@ -62,7 +61,7 @@ async function recoverOne(room: ClientRoom, manifest: Manifest): Promise<void> {
   if (execution) {
     const startedAtMs = (await files.startedAtMs(id)) ?? Date.now()
     const running = store.change(id, 'Prepared', 'Running', { startedAtMs })
-    if (running && !payloadEnded(running.status)) runner.resume(running, execution)
+    if (running) runner.resume(running, execution)
   } else if (killReason !== undefined && marked) {
     runner.settle(marked, { status: 'Killed', message: killReason })
   }

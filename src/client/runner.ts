@@ -54,7 +54,9 @@ export class Runner {
     this.#stopping.abort()
     await this.#loop.stop()
     const packing = [...this.#tasks].filter(([id]) => !this.#executions.has(id))
-    const cut = new Promise<void>((resolve) => hurry.addEventListener('abort', () => resolve()))
+    const { promise: cut, resolve } = Promise.withResolvers<void>()
+    hurry.addEventListener('abort', () => resolve())
+    if (hurry.aborted) resolve() // requests under way have taken all the time there was
     await Promise.race([Promise.all(packing.map(([, task]) => task)), cut])
   }
 

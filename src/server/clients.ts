@@ -36,9 +36,9 @@ export class Clients {
     return link
   }
 
-  /** The link to a client, if there is one. */
-  known({ uploadUrl }: ClientAddress): ClientLink | undefined {
-    return this.#links.get(uploadUrl)
+  /** The client that an active job is at. */
+  holding(id: number): ClientLink | undefined {
+    return this.#links.values().find((link) => link.activeJobs.has(id))
   }
 
   /** The client that the next job of a service is to go to, if one can take it now. */

@@ -1,14 +1,17 @@
 /** All that is known of a job: `GET /jobs/{id}`. */
 import type { JobDetails } from '../domain/protocol.ts'
+import type { JobStore } from '../store/jobs.ts'
+import type { Clients } from './clients.ts'
 import { findJob } from './find.ts'
 import { statusMessage } from './status-message.ts'
-import type { MessageContext } from './status-message.ts'
 
-export type DescribeContext = MessageContext
+export type DescribeContext = { readonly store: JobStore; readonly clients: Clients }
 
 /** @throws Fault `not_found` */
-export async function describeJob(context: DescribeContext, id: number): Promise<JobDetails> {
-  const { store } = context
+export async function describeJob(
+  { store, clients }: DescribeContext,
+  id: number,
+): Promise<JobDetails> {
   const job = await findJob(store, id)
   const [attempts, history] = await Promise.all([store.attempts(id), store.history(id)])
   return {
@@ -16,7 +19,7 @@ export async function describeJob(context: DescribeContext, id: number): Promise
     user: job.userId,
     service: job.service,
     status: job.status,
-    message: await statusMessage(context, job),
+    message: statusMessage(clients, job),
     createdAt: time(job.createdAtMs),
     changedAt: time(job.changedAtMs),
     finalAt: maybeTime(job.finalAtMs),

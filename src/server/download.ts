@@ -6,12 +6,15 @@ import { archive } from '../files/archive.ts'
 import type { Zip } from '../files/archive.ts'
 import type { JobFiles } from '../files/job-files.ts'
 import { readFrom } from '../files/read.ts'
+import type { JobStore } from '../store/jobs.ts'
+import type { Clients } from './clients.ts'
 import { findJob } from './find.ts'
 import type { ClientGateway } from './gateway.ts'
 import { statusMessage } from './status-message.ts'
-import type { MessageContext } from './status-message.ts'
 
-export type DownloadContext = MessageContext & {
+export type DownloadContext = {
+  readonly store: JobStore
+  readonly clients: Clients
   readonly files: JobFiles
   readonly gateway: ClientGateway
 }
@@ -22,13 +25,12 @@ export type DownloadContext = MessageContext & {
  * @throws Fault `not_found`
  */
 export async function download(
-  context: DownloadContext,
+  { store, files, clients }: DownloadContext,
   id: number,
 ): Promise<{ job: Job; zip?: Zip }> {
-  const { store, files } = context
   const job = await findJob(store, id)
   if (job.status === 'Completed') return { job, zip: await storedResult(files, job) }
-  return { job: { ...job, message: await statusMessage(context, job) } }
+  return { job: { ...job, message: statusMessage(clients, job) } }
 }
 
 /**
