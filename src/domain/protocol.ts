@@ -97,6 +97,8 @@ export const LoadEvent = Type.Object({
   load: Type.Number({ minimum: 0, maximum: 100 }),
   slots: Type.Union([Type.Integer({ minimum: 1 }), Type.Null()]),
   active: Type.Integer({ minimum: 0 }),
+  /** It takes no new payloads; absent: it does. */
+  draining: Type.Optional(Type.Boolean()),
 })
 export type LoadEvent = Static<typeof LoadEvent>
 
@@ -201,6 +203,25 @@ export const ServerHealth = Type.Object(
 )
 export type ServerHealth = Static<typeof ServerHealth>
 
+/** What a client has still to do before it can be stopped. */
+const left = {
+  draining: Type.Boolean({ description: 'It takes no new payloads.' }),
+  active: Type.Integer({ description: 'Payloads that have not ended, or are being received.' }),
+  unfetched: Type.Integer({ description: 'Results that their servers have not fetched.' }),
+  kept: Type.Integer({
+    description: 'Results for servers that never say that they have them (2.2.3).',
+  }),
+}
+
+export const DrainReply = Type.Object(
+  {
+    ...left,
+    drained: Type.Boolean({ description: 'Nothing is left to run or to be fetched: stop it.' }),
+  },
+  { $id: 'Drain' },
+)
+export type DrainReply = Static<typeof DrainReply>
+
 export const ClientHealth = Type.Object(
   {
     status: Type.Enum(['ok', 'unavailable']),
@@ -208,7 +229,7 @@ export const ClientHealth = Type.Object(
     instance: Type.String(),
     load: Type.Number(),
     slots: Type.Union([Type.Integer(), Type.Null()]),
-    active: Type.Integer(),
+    ...left,
   },
   { $id: 'ClientHealth' },
 )
