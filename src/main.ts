@@ -35,6 +35,12 @@ async function run(mode: Mode, args: readonly string[]): Promise<void> {
       stopping.abort(signal)
     })
   }
+  let isDrainAsked = false
+  let askDrain = (): void => {
+    isDrainAsked = true
+  }
+  // Without a listener Node.js would open its inspector at this signal.
+  process.on('SIGUSR1', () => askDrain())
   try {
     const { log, start } = prepare(mode, args)
     process.on('uncaughtException', (error) => {
@@ -42,6 +48,8 @@ async function run(mode: Mode, args: readonly string[]): Promise<void> {
       process.exit(failed)
     })
     const running = await start()
+    askDrain = running.drain ?? (() => log.info('SIGUSR1 means nothing to a server'))
+    if (isDrainAsked) askDrain()
     log.info('ready')
     await aborted(stopping.signal)
     log.info(`${String(stopping.signal.reason)}: stopping; scripts go on`)

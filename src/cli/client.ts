@@ -1,6 +1,7 @@
 /** Assembles the client. What is started first is stopped last. */
 import { resolve } from 'node:path'
 import { commonEnvironment } from '../client/environment.ts'
+import { Drain } from '../client/drain.ts'
 import { EventHub } from '../client/events.ts'
 import { LoadMeter } from '../client/load.ts'
 import { recover } from '../client/recover.ts'
@@ -44,16 +45,19 @@ export async function startClient(
   const store = starts.use(openPayloadStore())
   const meter = starts.use(new LoadMeter())
   const receiving: ClientRoom['receiving'] = new Map()
+  const drain = new Drain(store, log, () => events.tellLoad())
   const events = new EventHub(memory.instance, store, () => ({
     load: meter.percent,
     slots,
     active: store.count().active + receiving.size,
+    draining: drain.draining,
   }))
   const context = {
     store,
     memory,
     files,
     events,
+    drain,
     log,
     slots,
     executor: bashExecutor(killGraceMs, log),
@@ -80,5 +84,5 @@ export async function startClient(
     `payloads in ${resolve(dataPath, 'payloads')}, ${slots ?? 'any number'} at once`,
   )
   const running = starts.move()
-  return { address, stop: () => running.disposeAsync() }
+  return { address, stop: () => running.disposeAsync(), drain: () => drain.begin() }
 }

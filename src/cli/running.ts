@@ -4,4 +4,6 @@ export type Running = {
   readonly address: string
   /** No new work, requests finish, everything is closed; scripts go on. */
   readonly stop: () => Promise<void>
+  /** Takes no new payloads; a server takes none anyway. */
+  readonly drain?: () => void
 }

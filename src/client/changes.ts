@@ -1,3 +1,4 @@
+import { payloadEnded } from '../domain/payload.ts'
 import type { Payload, PayloadStatus } from '../domain/payload.ts'
 import type { PayloadChange } from '../store/payloads.ts'
 import type { ClientContext } from './context.ts'
@@ -8,7 +9,7 @@ import type { ClientContext } from './context.ts'
  * @returns the payload after it, or `undefined` if it was not in status `from`.
  */
 export function step(
-  { store, events, log }: ClientContext,
+  { store, events, drain, log }: ClientContext,
   id: number,
   from: PayloadStatus,
   to: PayloadStatus,
@@ -18,6 +19,7 @@ export function step(
   if (!payload) return undefined
   events.tell(payload)
   tellLog(log, payload)
+  if (payloadEnded(to)) drain.look()
   return payload
 }
 

@@ -3,6 +3,7 @@ import type { PayloadFiles } from '../files/payload-files.ts'
 import type { Log } from '../log.ts'
 import type { ClientMemory } from '../store/client-memory.ts'
 import type { PayloadStore } from '../store/payloads.ts'
+import type { Drain } from './drain.ts'
 import type { EventHub } from './events.ts'
 
 /** What the steps of a payload's life work on. */
@@ -12,6 +13,7 @@ export type ClientContext = {
   readonly files: PayloadFiles
   readonly executor: Executor
   readonly events: EventHub
+  readonly drain: Drain
   readonly log: Log
   /** Payloads that run at once; `null`: no limit. */
   readonly slots: number | null

@@ -55,6 +55,11 @@ export class EventHub {
     this.#beatSoon()
   }
 
+  /** Tells every server at once how busy this client is, and whether it drains. */
+  tellLoad(): void {
+    this.#beat()
+  }
+
   /** Who waits for a slot waits for this; ends that come together are one beat. */
   #beatSoon(): void {
     if (this.#isBeatDue) return

@@ -62,9 +62,10 @@ export async function forgetKey(room: ClientRoom, key: string): Promise<boolean>
   return true
 }
 
-async function removePayload({ store, files, log }: ClientRoom, id: number): Promise<void> {
+async function removePayload({ store, files, drain, log }: ClientRoom, id: number): Promise<void> {
   store.remove(id)
   if (!(await files.remove(id))) log.warn({ payload: id }, `payload ${id} cannot be removed`)
+  drain.look()
 }
 
 /** The payload under a key; without one, the key is refused, also for a submission under way. */

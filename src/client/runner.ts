@@ -161,7 +161,7 @@ export class Runner {
   }
 
   async #follow({ id }: Payload, execution: Execution): Promise<void> {
-    const { store, files, events, log } = this.#context
+    const { store, files, events, drain, log } = this.#context
     this.#executions.set(id, execution)
     const running = store.change(id, 'Running', 'Running', { pid: execution.pid })
     if (!running) throw new Error(`payload ${id} runs, but is not Running`)
@@ -175,6 +175,7 @@ export class Runner {
       store.remove(id)
       await files.remove(id)
       events.tellLost(running, message)
+      drain.look()
       return
     }
     const verdict = await this.#explain(id, judge(exit))

@@ -7,6 +7,7 @@ import type { Payload, PayloadOrigin } from '../domain/payload.ts'
 import { limited } from '../files/limited.ts'
 import type { Workspace } from '../files/workspace.ts'
 import { tellLog } from './changes.ts'
+import type { Submission } from './drain.ts'
 import type { ClientRoom } from './room.ts'
 import { noScript } from './runner.ts'
 
@@ -26,6 +27,7 @@ export async function submit(
   parts: AsyncIterable<Part>,
   breakOff: () => unknown,
 ): Promise<Payload> {
+  using submission = room.drain.admit()
   const workspace = await room.files.receive()
   const { promise: over, resolve: isOver } = Promise.withResolvers<void>()
   const abort = new AbortController()
@@ -39,16 +41,18 @@ export async function submit(
         if (part.name !== optionsPart) continue
         if (origin) throw new Fault('invalid', `part "${optionsPart}" was sent twice`)
         origin = readOptions(part.value)
-        const present = claimKey(room, origin.key)
+        const present = claimKey(room, origin.key, submission)
         if (present) return present
         room.receiving.set(origin.key, { abort, over })
       } else {
+        if (!origin) submission.refuseIfDraining()
         const content = limited(part.content, left, tooLarge(room), abort.signal)
         await workspace.add(pathOf(part), content)
         left -= content.sizeBytes
       }
     }
     abort.signal.throwIfAborted()
+    if (!origin) submission.refuseIfDraining()
     return await take(room, workspace, origin, abort.signal)
   } catch (error) {
     throw abort.signal.aborted ? refusedKey() : error
@@ -103,13 +107,14 @@ function readOptions(text: string): PayloadOrigin {
 }
 
 /** The payload that is here under this key already, or the right to receive one. */
-function claimKey(room: ClientRoom, key: string): Payload | undefined {
+function claimKey(room: ClientRoom, key: string, submission: Submission): Payload | undefined {
   const payload = room.store.findByKey(key)
   if (payload) return payload
   if (room.memory.isRefused(key)) throw refusedKey()
   if (room.receiving.has(key)) {
     throw new Fault('conflict', 'a payload is being received under this key')
   }
+  submission.refuseIfDraining()
   if (!room.runner.hasFreeSlot(room.receiving.size)) throw new Fault('busy', 'no slot is free')
   return undefined
 }

@@ -74,6 +74,15 @@ export function payloadStoreSuite(name: string, open: () => PayloadStore): void 
     assert.deepEqual({ ...store.count() }, { active: 2, running: 1 })
   })
 
+  check('it counts what has ended, with a key and without', (store) => {
+    for (const id of [1, 2, 3]) store.insert({ id, origin: null, receivedAtMs: 1 })
+    for (const id of [4, 5]) store.insert({ id, origin: origin(`${id}`), receivedAtMs: 1 })
+    for (const id of [1, 2, 4]) store.change(id, 'Prepared', 'Killed', { endedAtMs: 1, result })
+    assert.deepEqual({ ...store.countEnded() }, { unfetched: 1, kept: 2 })
+    store.remove(4)
+    assert.deepEqual({ ...store.countEnded() }, { unfetched: 0, kept: 2 })
+  })
+
   check('a server sees its own payloads only', (store) => {
     store.insert({ id: 1, origin: origin('a'), receivedAtMs: 1 })
     store.insert({ id: 2, origin: origin('b', 'fedcba9876543210'), receivedAtMs: 1 })

@@ -35,6 +35,9 @@ export interface PayloadStore extends Disposable {
   /** How many have not ended, and how many of those are running. */
   count(): { readonly active: number; readonly running: number }
 
+  /** How many have ended: those with a key, which their servers fetch and forget, and others. */
+  countEnded(): { readonly unfetched: number; readonly kept: number }
+
   /**
    * One conditional step, or a mark where `from` and `to` are the same.
    *

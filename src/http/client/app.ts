@@ -1,7 +1,8 @@
 /** The client's HTTP API. */
-import { ClientHealth, KeyReply, PayloadReply } from '../../domain/protocol.ts'
+import { ClientHealth, DrainReply, KeyReply, PayloadReply } from '../../domain/protocol.ts'
 import { createApp } from '../app.ts'
 import type { App } from '../app.ts'
+import { drainRoutes } from './drain.ts'
 import { eventRoute } from './events.ts'
 import { healthRoutes } from './health.ts'
 import { keyRoutes } from './keys.ts'
@@ -14,10 +15,12 @@ export function createClientApp(steps: ClientSteps): App {
   app.addSchema(PayloadReply)
   app.addSchema(KeyReply)
   app.addSchema(ClientHealth)
+  app.addSchema(DrainReply)
   healthRoutes(app, steps)
   submitRoute(app, steps)
   payloadRoutes(app, steps)
   keyRoutes(app, steps)
   eventRoute(app, steps)
+  drainRoutes(app, steps)
   return app
 }

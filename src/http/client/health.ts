@@ -8,7 +8,11 @@ import type { ClientSteps } from './steps.ts'
 
 type Health = Static<typeof ClientHealth>
 
-export function healthRoutes(app: App, { store, memory, meter, slots, log }: ClientSteps): void {
+/** What is said of payloads when their table does not answer. */
+const nothingKnown = { active: 0, unfetched: 0, kept: 0 }
+
+export function healthRoutes(app: App, steps: ClientSteps): void {
+  const { store, memory, meter, slots, drain, log } = steps
   app.get('/', { schema: { response: { 200: message('There is.'), ...internal } } }, () => ({
     message: 'pong',
   }))
@@ -25,15 +29,15 @@ export function healthRoutes(app: App, { store, memory, meter, slots, log }: Cli
       },
     },
     async (_request, reply) => {
-      const known = { instance: memory.instance, load: meter.percent, slots }
+      const { draining } = drain
+      const known = { instance: memory.instance, load: meter.percent, slots, draining }
       try {
         store.check()
-        const { active } = store.count()
-        return await reply.send({ status: 'ok', database: 'ok', ...known, active })
+        return await reply.send({ status: 'ok', database: 'ok', ...known, ...drain.left })
       } catch (error) {
         log.error({ err: error }, `the table of payloads does not answer: ${messageOf(error)}`)
         const bad = 'unavailable' as const
-        return reply.code(503).send({ status: bad, database: bad, ...known, active: 0 })
+        return reply.code(503).send({ status: bad, database: bad, ...known, ...nothingKnown })
       }
     },
   )

@@ -19,7 +19,7 @@ export function submitRoute(app: App, steps: ClientSteps): void {
           410: job('This key was cancelled or forgotten.'),
           413: job('Larger than MAX_UPLOAD_SIZE.'),
           415: job('The body is not multipart/form-data.'),
-          503: job('No slot is free.'),
+          503: job('No slot is free, or the client drains.'),
           507: job('The disk is full.'),
           ...internal,
         },

@@ -42,7 +42,15 @@ export function openPayloadStore(): PayloadStore {
 class SqlitePayloadStore implements PayloadStore {
   readonly #database: DatabaseSync
   readonly #sql: Record<
-    'insert' | 'find' | 'findByKey' | 'nextPrepared' | 'ofServer' | 'count' | 'update' | 'remove',
+    | 'insert'
+    | 'find'
+    | 'findByKey'
+    | 'nextPrepared'
+    | 'ofServer'
+    | 'count'
+    | 'countEnded'
+    | 'update'
+    | 'remove',
     StatementSync
   >
 
@@ -61,6 +69,9 @@ class SqlitePayloadStore implements PayloadStore {
       count: database.prepare(`select count(*) as active,
         count(*) filter (where status = 'Running') as running
         from payloads where status in ('Prepared', 'Running')`),
+      countEnded: database.prepare(`select count(key) as unfetched,
+        count(*) - count(key) as kept
+        from payloads where ended_at_ms is not null`),
       update: database.prepare(`update payloads set
           status = :to, message = :message, started_at_ms = :startedAtMs, ended_at_ms = :endedAtMs,
           pid = :pid, kill_reason = :killReason,
@@ -112,6 +123,11 @@ class SqlitePayloadStore implements PayloadStore {
   count(): { readonly active: number; readonly running: number } {
     const row = this.#sql.count.get() ?? {}
     return { active: integer(row, 'active'), running: integer(row, 'running') }
+  }
+
+  countEnded(): { readonly unfetched: number; readonly kept: number } {
+    const row = this.#sql.countEnded.get() ?? {}
+    return { unfetched: integer(row, 'unfetched'), kept: integer(row, 'kept') }
   }
 
   change(
