@@ -47,7 +47,10 @@ export function healthRoutes(app: App, steps: ClientSteps): void {
     {
       schema: {
         response: {
-          200: json(Type.Number({ minimum: 0, maximum: 100 }), 'CPU use in percent.'),
+          200: json(
+            Type.Number({ minimum: 0, maximum: 100 }),
+            'Use of the CPUs that it may use, in percent.',
+          ),
           ...internal,
         },
       },
