@@ -56,6 +56,8 @@ test('a job waits for a client that comes later, and is run when it comes', asyn
     {
       url: `http://127.0.0.1:${port}/submit`,
       reachable: false,
+      older: null,
+      draining: false,
       load: null,
       slots: null,
       active: 0,
@@ -110,7 +112,9 @@ test('/health counts what waits and what is active, and tells of each client', a
   const oldest = busy.oldestQueuedSeconds ?? -1
   assert.ok(oldest > 0 && oldest <= (Date.now() - third) / 1000, String(oldest))
   const { load, ...rest } = busy.clients[0] ?? assert.fail('the client is told of')
-  assert.deepEqual(rest, { url: `${client.address}/submit`, reachable: true, slots: 3, active: 2 })
+  const url = `${client.address}/submit`
+  const sight = { url, reachable: true, older: false, draining: false, slots: 3, active: 2 }
+  assert.deepEqual(rest, sight)
   assert.ok(load !== null && load >= 0 && load <= 100, String(load))
 
   await hold.release()
@@ -119,7 +123,13 @@ test('/health counts what waits and what is active, and tells of each client', a
     return (await service(api, 'example')).clients[0]?.active === 0
   })
   const { clients: _clients, ...idle } = await service(api, 'example')
-  assert.deepEqual(idle, { name: 'example', queued: 0, active: 0, oldestQueuedSeconds: null })
+  assert.deepEqual(idle, {
+    name: 'example',
+    configured: true,
+    queued: 0,
+    active: 0,
+    oldestQueuedSeconds: null,
+  })
 })
 
 test('a client with one slot never runs two scripts at once, whoever sent them', async () => {

@@ -5,7 +5,9 @@ import { resolve } from 'node:path'
 import type { ServerConfig } from '../config/config.ts'
 import { isActive } from '../domain/job.ts'
 import { JobFiles } from '../files/job-files.ts'
+import { openCalls } from '../http/calls.ts'
 import { httpGateway } from '../http/gateway.ts'
+import { olderGateway } from '../http/older-gateway.ts'
 import { createServerApp } from '../http/server/app.ts'
 import type { Log } from '../log.ts'
 import type { ClientListener } from '../server/client-listener.ts'
@@ -14,6 +16,7 @@ import { Getter } from '../server/getter.ts'
 import { Reconciler } from '../server/reconcile.ts'
 import { Sender } from '../server/sender.ts'
 import { Terminator } from '../server/terminate.ts'
+import { TimeLimits } from '../server/time-limit.ts'
 import { JobWatch } from '../server/watch.ts'
 import type { JobChange, JobStore } from '../store/jobs.ts'
 import { inspectDatabase } from '../store/sqlite/database.ts'
@@ -36,7 +39,9 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
   await using starts = new AsyncDisposableStack()
   const files = new JobFiles(config.dataPath)
   const store = await openStore(config, files, log, starts)
-  const gateway = starts.use(httpGateway())
+  const { call } = starts.use(openCalls())
+  const gateway = httpGateway(call)
+  const olderOnes = olderGateway(call)
   const watch = new JobWatch(store)
   const quotas = new Map(config.services.map(({ name, quota }) => [name, quota]))
   const services = new Set(quotas.keys())
@@ -47,12 +52,15 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
     onLost: (...args) => reconciler.onLost(...args),
     onFree: () => sender.wake(),
   }
+  const { killGraceMs } = config
+  const limits = new TimeLimits({ store, gateway, log, limits: timeLimits(config) })
+  starts.defer(() => limits.stop())
+  const older = { store, files, gateway: olderOnes, limits, killGraceMs, log }
   const addresses = new Map(config.services.map(({ name, clients: at }) => [name, at]))
-  const clients = new Clients(addresses, gateway, store, listener, log)
+  const clients = new Clients(addresses, { gateway, store, listener, log, older })
   const getter = new Getter({ store, files, gateway, log })
   const sender = new Sender({ store, files, clients, gateway, log, quotas })
-  const { killGraceMs } = config
-  const terminator = new Terminator({ store, gateway, sender, watch, log, killGraceMs })
+  const terminator = new Terminator({ store, gateway, clients, sender, watch, log, killGraceMs })
   const reconciler = new Reconciler({ store, gateway, getter, terminator, log })
   starts.defer(() => reconciler.stop())
   starts.defer(() => terminator.stop())
@@ -61,6 +69,7 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
     store,
     files,
     gateway,
+    olderGateway: olderOnes,
     clients,
     terminator,
     services,
@@ -75,7 +84,8 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
 
   // What earlier processes left under way goes on.
   const active = await store.active()
-  for (const { job, attempt } of active) clients.link(attempt.client).activeJobs.add(job.id)
+  clients.takeUp(active)
+  limits.takeUp(active)
   starts.defer(() => clients.stop())
   clients.start()
   starts.defer(() => getter.stop())
@@ -90,6 +100,12 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
   await greet(config, address, clients, log)
   const running = starts.move()
   return { address, stop: () => running.disposeAsync() }
+}
+
+function timeLimits({ services }: ServerConfig): ReadonlyMap<string, number> {
+  return new Map(
+    services.flatMap(({ name, timeLimitMs: ms }) => (ms === null ? [] : [[name, ms] as const])),
+  )
 }
 
 async function openStore(

@@ -18,7 +18,12 @@ const client = (base: string) => ({
 test('a service needs its upload URL alone; the rest follows', () => {
   const { services, faults, warnings } = read({ SERVICE_DOCK_UPLOAD_URL: 'http://n1:9000/submit' })
   assert.deepEqual(services, [
-    { name: 'dock', clients: [client('http://n1:9000')], quota: { runsPerUser: 5, maxRuns: 10 } },
+    {
+      name: 'dock',
+      clients: [client('http://n1:9000')],
+      quota: { runsPerUser: 5, maxRuns: 10 },
+      timeLimitMs: null,
+    },
   ])
   assert.deepEqual([faults, warnings], [[], []])
 })
@@ -30,6 +35,7 @@ test('every companion of the upload URL is taken', () => {
     SERVICE_DOCK_TERMINATE_URL: 'https://n1/c/end',
     SERVICE_DOCK_RUNS_PER_USER: '2',
     SERVICE_DOCK_MAX_RUNS: '3',
+    SERVICE_DOCK_TIME_LIMIT: '2h',
   })
   const uploadUrl = 'https://n1/a/submit'
   assert.deepEqual(services, [
@@ -37,6 +43,7 @@ test('every companion of the upload URL is taken', () => {
       name: 'dock',
       clients: [{ uploadUrl, downloadUrl: 'https://n1/b/get', terminateUrl: 'https://n1/c/end' }],
       quota: { runsPerUser: 2, maxRuns: 3 },
+      timeLimitMs: 7_200_000,
     },
   ])
   assert.deepEqual([faults, warnings], [[], []])
@@ -152,7 +159,7 @@ test('an unknown suffix is a warning, for other programs have SERVICE_ variables
   })
   assert.deepEqual(faults, [])
   assert.equal(services.length, 1)
-  const suffixes = 'UPLOAD_URL, DOWNLOAD_URL, TERMINATE_URL, RUNS_PER_USER, MAX_RUNS'
+  const suffixes = 'UPLOAD_URL, DOWNLOAD_URL, TERMINATE_URL, RUNS_PER_USER, MAX_RUNS, TIME_LIMIT'
   assert.deepEqual(
     warnings,
     ['SERVICE_A_MAXRUNS', 'SERVICE_UPLOAD_URL', 'SERVICE_'].map(
@@ -174,8 +181,17 @@ test('without any service there is one, "example", and that is said', () => {
       name: 'example',
       clients: [client('http://127.0.0.1:9000')],
       quota: { runsPerUser: 5, maxRuns: 10 },
+      timeLimitMs: null,
     },
   ])
   assert.deepEqual(faults, [])
   assert.match(warnings.join(), /^no service is configured: using "example" at http:/)
+})
+
+test('a time limit is a time that a timer can wait for', () => {
+  for (const text of ['0', 'soon', '25d']) {
+    const environment = { SERVICE_A_UPLOAD_URL: 'http://n1', SERVICE_A_TIME_LIMIT: text }
+    const { faults } = read(environment)
+    assert.match(faults.join(), /^SERVICE_A_TIME_LIMIT: expected a time .*, got /, text)
+  }
 })

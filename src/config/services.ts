@@ -1,13 +1,15 @@
 /** Services come by environment only: `SERVICE_<NAME>_UPLOAD_URL` and its companions. */
 import type { ClientAddress } from '../domain/job.ts'
 import type { Quota } from '../domain/quota.ts'
-import { Wrong, parseHttpUrl, parseWhole } from './units.ts'
+import { Wrong, parseDurationMs, parseHttpUrl, parseWhole } from './units.ts'
 
 export type ServiceConfig = {
   /** Lower case. */
   readonly name: string
   readonly clients: readonly ClientAddress[]
   readonly quota: Quota
+  /** Longest time that a script may run; `null`: as long as it wants. */
+  readonly timeLimitMs: number | null
 }
 
 const suffixes = [
@@ -16,6 +18,7 @@ const suffixes = [
   'TERMINATE_URL',
   'RUNS_PER_USER',
   'MAX_RUNS',
+  'TIME_LIMIT',
 ] as const
 type Suffix = (typeof suffixes)[number]
 
@@ -44,12 +47,14 @@ export function readServices(
       `no service is configured: using "example" at ${exampleUploadUrl} ` +
         '(set SERVICE_<NAME>_UPLOAD_URL to have your own)',
     )
-    return [{ name: 'example', clients: [besides(exampleUploadUrl)], quota: defaultQuota }]
+    const clients = [besides(exampleUploadUrl)]
+    return [{ name: 'example', clients, quota: defaultQuota, timeLimitMs: null }]
   }
   return [...found].map(([name, raw]) => ({
     name: name.toLowerCase(),
     clients: readClients(name, raw, faults),
     quota: readQuota(name, raw, faults),
+    timeLimitMs: readTimeLimit(name, raw, faults),
   }))
 }
 
@@ -151,4 +156,16 @@ function readQuota(name: string, raw: Raw, faults: string[]): Quota {
     runsPerUser: read('RUNS_PER_USER', defaultQuota.runsPerUser),
     maxRuns: read('MAX_RUNS', defaultQuota.maxRuns),
   }
+}
+
+/** The longest time that a timer can wait for. */
+const longestTimeLimitMs = 24 * 86_400_000
+
+function readTimeLimit(name: string, raw: Raw, faults: string[]): number | null {
+  if (raw.TIME_LIMIT === undefined) return null
+  const value = parseDurationMs(raw.TIME_LIMIT)
+  if (!(value instanceof Wrong) && value <= longestTimeLimitMs) return value
+  const expected = value instanceof Wrong ? value.expected : 'a time of at most 24d'
+  faults.push(`SERVICE_${name}_TIME_LIMIT: expected ${expected}, got "${raw.TIME_LIMIT}"`)
+  return null
 }

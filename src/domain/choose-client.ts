@@ -2,18 +2,30 @@
 
 /** What is known of a client when a job is to be sent. */
 export type Candidate = {
+  /** It may be sent a job now. */
   readonly healthy: boolean
+  /** Something sent to it has been under way for long: it is asked last. */
+  readonly slow: boolean
   /** Payloads it runs at once; `null`: no limit. */
   readonly slots: number | null
   /** Payloads it has that have not ended. */
   readonly active: number
   /** Its CPU use in percent, 0 to 100. */
   readonly load: number
+  /** Number of its last job among all that were given away; 0 before the first. */
+  readonly lastGiven: number
 }
 
+/** A client under full load still gets some: this share of what an idle one gets. */
+const leastIdleShare = 0.1
+
 /**
- * A healthy client with a free slot: of those the one with the fewest active payloads, then the
- * least loaded, then the first in the configuration.
+ * A healthy client with a free slot: of those one that is not slow, then the one that would have
+ * the fewest payloads for what of it is idle, then the one that got none for the longest time.
+ *
+ * That is weighted least connections: an idle client has twice the payloads of one whose CPUs are
+ * half busy, whatever makes them so. Payloads count at once, load only some seconds later, so
+ * neither would do alone.
  */
 export function chooseClient<C extends Candidate>(candidates: Iterable<C>): C | undefined {
   let best: C | undefined
@@ -26,5 +38,11 @@ export function chooseClient<C extends Candidate>(candidates: Iterable<C>): C | 
 }
 
 function compare(a: Candidate, b: Candidate): number {
-  return a.active - b.active || a.load - b.load
+  return Number(a.slow) - Number(b.slow) || crowding(a) - crowding(b) || a.lastGiven - b.lastGiven
+}
+
+/** Payloads for what is idle, if it got one more. Load counts in steps of 10 %: it is never still. */
+function crowding({ active, load }: Candidate): number {
+  const idleShare = 1 - Math.round(load / 10) / 10
+  return (active + 1) / Math.max(leastIdleShare, idleShare)
 }

@@ -23,6 +23,7 @@ function job(status: JobStatus, changes: Partial<Job> = {}): Job {
     finalAtMs: isFinal(status) ? 3 : null,
     terminateRequestedAtMs: null,
     retryAtMs: null,
+    isFlat: true,
     result: status === 'Completed' ? result : null,
     ...changes,
   }
@@ -38,6 +39,7 @@ const facts: readonly Fact[] = [
   { is: 'ended', attempt: 1, status: 'Killed', message: 'job terminated', result },
   { is: 'lost', attempt: 1, reason: 'gone' },
   { is: 'broken', attempt: 1, reason: 'files are gone' },
+  { is: 'unanswered', attempt: 1, reason: 'no answer' },
   { is: 'terminate requested' },
 ]
 
@@ -49,7 +51,7 @@ function walk(before: Job, fact: Fact): JobStatus[] {
 test('what each fact leads to, in every status', () => {
   const no: JobStatus[] = []
   const expected: Partial<Record<JobStatus, JobStatus[][]>> = {
-    Queued: [no, no, no, no, no, no, no, no, ['Killed']],
+    Queued: [no, no, no, no, no, no, no, no, no, ['Killed']],
     Processing: [
       ['Submitted'],
       ['Submitted', 'Running'],
@@ -59,10 +61,22 @@ test('what each fact leads to, in every status', () => {
       ['Submitted', 'Killed'],
       no,
       ['Failed'],
+      ['Queued'],
       ['Processing'],
     ],
-    Submitted: [no, ['Running'], no, no, ['Completed'], ['Killed'], ['Queued'], no, ['Submitted']],
-    Running: [no, no, no, no, ['Completed'], ['Killed'], ['Queued'], no, ['Running']],
+    Submitted: [
+      no,
+      ['Running'],
+      no,
+      no,
+      ['Completed'],
+      ['Killed'],
+      ['Queued'],
+      no,
+      no,
+      ['Submitted'],
+    ],
+    Running: [no, no, no, no, ['Completed'], ['Killed'], ['Queued'], no, no, ['Running']],
   }
   for (const status of jobStatuses.filter((one) => !isFinal(one))) {
     const walks = facts.map((fact) => walk(job(status), fact))
@@ -134,6 +148,9 @@ test('so many lost attempts fail the job, with the reason', () => {
   assert.equal(third?.to, 'Failed')
   assert.equal(third?.job?.lostAttempts, 3)
   assert.match(third?.job?.message ?? '', /lost 3 times .* its machine restarted/)
+  const unanswered: Fact = { is: 'unanswered', attempt: 1, reason: 'no answer' }
+  const [last] = decide(job('Processing', { lostAttempts: 2 }), unanswered, rules, now)
+  assert.equal(last?.to, 'Failed')
 })
 
 test('an end keeps its message and its result', () => {

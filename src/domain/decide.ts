@@ -11,6 +11,15 @@ import type { Attempt, Ending, Job, JobStatus, Result } from './job.ts'
 /** Where a client keeps what it accepted. */
 type Receipt = { readonly payloadId: number; readonly instance: string }
 
+/** How an attempt ended. */
+type Ended =
+  | { readonly status: 'Completed'; readonly message: string; readonly result: Result }
+  | {
+      readonly status: Exclude<Ending, 'Completed'>
+      readonly message: string
+      readonly result: Result | null
+    }
+
 /** What can be learnt about a job; `attempt` is the number of the attempt it was learnt of. */
 export type Fact =
   /** The client answered that it has the files, durably. */
@@ -25,16 +34,15 @@ export type Fact =
       /** Not to be sent before this, if the trouble is the job's own. */
       readonly retryAtMs: number | null
     }
+  /**
+   * Everything was sent, and no answer came; and this client cannot be asked what it has. It counts
+   * as a loss: it may run there, and nothing will be heard of it.
+   */
+  | { readonly is: 'unanswered'; readonly attempt: number; readonly reason: string }
   /** The client will never take these files. */
   | { readonly is: 'refused'; readonly attempt: number; readonly reason: string }
-  /** It ended, and its result is stored. */
-  | {
-      readonly is: 'ended'
-      readonly attempt: number
-      readonly status: Ending
-      readonly message: string
-      readonly result: Result
-    }
+  /** It ended, and its result is stored; one that did not complete may have none. */
+  | ({ readonly is: 'ended'; readonly attempt: number } & Ended)
   /** A client that had accepted it has it no more. */
   | { readonly is: 'lost'; readonly attempt: number; readonly reason: string }
   /** The files of the job are not there any more, or not whole. */
@@ -87,6 +95,8 @@ export function decide(job: Job, fact: Fact, rules: Rules, nowMs: number): Chang
       return job.status === 'Processing' ? [end('Invalid', fact.reason, nowMs)] : []
     case 'broken':
       return job.status === 'Processing' ? [end('Failed', fact.reason, nowMs)] : []
+    case 'unanswered':
+      return job.status === 'Processing' ? [decideLost(job, fact.reason, rules, nowMs)] : []
     case 'lost':
       return job.status === 'Processing' ? [] : [decideLost(job, fact.reason, rules, nowMs)]
   }
@@ -128,7 +138,7 @@ function decideEnded(job: Job, fact: Fact & { is: 'ended' }, nowMs: number): Cha
 function decideLost(job: Job, reason: string, rules: Rules, nowMs: number): Change {
   const lostAttempts = job.lostAttempts + 1
   if (job.terminateRequestedAtMs === null && lostAttempts >= rules.maxAttempts) {
-    const why = `lost ${lostAttempts} times by clients that had accepted it; last: ${reason}`
+    const why = `lost ${lostAttempts} times by clients that had taken it; last: ${reason}`
     const change = end('Failed', why, nowMs)
     return { ...change, job: { ...change.job, lostAttempts } }
   }

@@ -72,6 +72,8 @@ export type Job = {
   readonly terminateRequestedAtMs: number | null
   /** A queued job that backs off is not sent before this. */
   readonly retryAtMs: number | null
+  /** None of its files is in a directory: 2.2.3 clients know no others. */
+  readonly isFlat: boolean
   readonly result: Result | null
 }
 

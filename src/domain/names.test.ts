@@ -63,3 +63,11 @@ test('a user is an integer or any short token', () => {
   assert.ok(users.every(isUserId))
   assert.equal(['', ' ', 'a b', 'ä', 'a/b', 'x'.repeat(129)].some(isUserId), false)
 })
+
+test('paths are flat as long as none is in a directory', () => {
+  const paths = new PathSet()
+  paths.add('run.sh')
+  assert.ok(paths.isFlat)
+  paths.add('data/in.txt')
+  assert.ok(!paths.isFlat)
+})

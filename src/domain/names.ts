@@ -58,6 +58,11 @@ export class PathSet {
     return this.#files.size
   }
 
+  /** None of them is in a directory. */
+  get isFlat(): boolean {
+    return this.#directories.size === 0
+  }
+
   has(path: string): boolean {
     return this.#files.has(path)
   }

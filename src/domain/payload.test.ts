@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { judge, payloadEnded, payloadMayBecome, payloadStatuses, signalOf } from './payload.ts'
+import {
+  judge,
+  timeLimitReason,
+  payloadEnded,
+  payloadMayBecome,
+  payloadStatuses,
+  signalOf,
+} from './payload.ts'
 
 test('a payload waits, runs or has ended, and an end is for ever', () => {
   assert.deepEqual(payloadStatuses.filter(payloadEnded), [
@@ -50,4 +57,12 @@ test('signals are named where an exit code of bash stands for one', () => {
     undefined,
     undefined,
   ])
+})
+
+test('what is ended by its time limit has failed', () => {
+  const killReason = timeLimitReason(90_000)
+  assert.deepEqual(judge({ exitCode: 143, killReason, cpuSeconds: 1 }), {
+    status: 'Failed',
+    message: 'run.sh was ended by its time limit: it ran for longer than 90 s',
+  })
 })

@@ -1,6 +1,7 @@
 /**
  * A payload as a client knows it: its statuses, what each may become, and what is remembered of it.
  */
+import { sayDuration } from './duration.ts'
 import type { Ending, Result } from './job.ts'
 
 /** The statuses of a payload. It is `Running` until its result is packed and ready. */
@@ -91,9 +92,19 @@ export function signalOf(exitCode: number): string | undefined {
   return exitCode > 128 ? signalNames[exitCode - 128] : undefined
 }
 
+const timeLimit = 'time limit: '
+
+/** Why a payload is ended that ran for longer than it may. */
+export function timeLimitReason(limitMs: number): string {
+  return `${timeLimit}it ran for longer than ${sayDuration(limitMs)}`
+}
+
 /** The final status of a payload, and why, in words for the user. */
 export function judge(exit: Exit): { status: 'Completed' | 'Failed' | 'Killed'; message: string } {
   const { exitCode, killReason } = exit
+  if (killReason?.startsWith(timeLimit)) {
+    return { status: 'Failed', message: `run.sh was ended by its ${killReason}` }
+  }
   if (killReason !== null) return { status: 'Killed', message: killReason }
   if (exitCode === 0) return { status: 'Completed', message: '' }
   if (exitCode === null) return { status: 'Failed', message: 'run.sh could not be started' }

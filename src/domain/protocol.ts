@@ -177,6 +177,19 @@ export const JobDetails = Type.Object(
 )
 export type JobDetails = Static<typeof JobDetails>
 
+/** A client as the server sees it. */
+const ClientSight = Type.Object({
+  url: Type.String(),
+  reachable: Type.Boolean(),
+  older: Type.Union([Type.Boolean(), Type.Null()], {
+    description: 'It is of version 2.2.3, and is polled; null before it was reached.',
+  }),
+  draining: Type.Boolean({ description: 'It takes no more jobs.' }),
+  load: Type.Union([Type.Number(), Type.Null()]),
+  slots: Type.Union([Type.Integer(), Type.Null()]),
+  active: Type.Integer(),
+})
+
 export const ServerHealth = Type.Object(
   {
     status: Type.Enum(['ok', 'unavailable']),
@@ -184,20 +197,16 @@ export const ServerHealth = Type.Object(
     services: Type.Array(
       Type.Object({
         name: Type.String(),
+        configured: Type.Boolean({ description: 'false: its jobs wait until it is again.' }),
         queued: Type.Integer(),
         active: Type.Integer(),
         oldestQueuedSeconds: Type.Union([Type.Number(), Type.Null()]),
-        clients: Type.Array(
-          Type.Object({
-            url: Type.String(),
-            reachable: Type.Boolean(),
-            load: Type.Union([Type.Number(), Type.Null()]),
-            slots: Type.Union([Type.Integer(), Type.Null()]),
-            active: Type.Integer(),
-          }),
-        ),
+        clients: Type.Array(ClientSight),
       }),
     ),
+    unconfiguredClients: Type.Array(ClientSight, {
+      description: 'Clients that are not configured any more, and have jobs still.',
+    }),
   },
   { $id: 'ServerHealth' },
 )

@@ -8,12 +8,16 @@
  *     <DATA_PATH>/jobs/server            id of the server, so of the database, whose jobs these are
  */
 import { randomBytes } from 'node:crypto'
-import { readdir, rename, rm, stat } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import type { FileHandle } from 'node:fs/promises'
+import { open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { Fault, systemCode } from '../domain/errors.ts'
 import type { Result } from '../domain/job.ts'
+import type { Marker } from '../domain/marker.ts'
+import type { Zip } from './archive.ts'
 import { makeDirectories } from './directories.ts'
 import { flush, syncDirectory, write, writeDurably } from './durable.ts'
+import { readOlderResult } from './older-result.ts'
 import { readIfThere } from './read.ts'
 import { Workspace } from './workspace.ts'
 
@@ -146,13 +150,64 @@ export class JobFiles {
             `instead of ${announced.sizeBytes} bytes, SHA-256 ${announced.sha256}`,
         )
       }
-      // It counts only when the job is final, so its name need not wait for its content.
-      await rename(part, target)
-      await Promise.all([flush(handle), syncDirectory(this.#directory(id))])
+      await this.#keep(part, target, handle)
     } catch (error) {
       await rm(part, { force: true })
       throw error
     }
+  }
+
+  /**
+   * The same for the ZIP of a 2.2.3 client, which announces nothing; see `readOlderResult`.
+   *
+   * @returns what is stored, and the exit code that is in it.
+   * @throws Fault `invalid` if it is not whole, `conflict` if it is another payload's.
+   */
+  async storeOlderResult(
+    id: number,
+    attempt: number,
+    content: AsyncIterable<Uint8Array>,
+    marker: Marker,
+    hasItself: boolean,
+  ): Promise<{ readonly result: Result; readonly exitCode: number | null }> {
+    const target = this.resultFile(id, attempt)
+    const [part, raw] = [`${target}.part`, `${target}.raw.part`]
+    try {
+      await (await write(raw, content)).handle.close()
+      const read = await readOlderResult(raw, marker, hasItself)
+      const { result, handle } = await write(part, read.content)
+      await this.#keep(part, target, handle)
+      return { result, exitCode: read.exitCode }
+    } catch (error) {
+      await rm(part, { force: true })
+      throw error
+    } finally {
+      await rm(raw, { force: true })
+    }
+  }
+
+  /** The ZIP of a 2.2.3 client as users may have it, without storing it. */
+  async passOlderResult(content: AsyncIterable<Uint8Array>, marker: Marker): Promise<Zip> {
+    const raw = join(this.#incoming, randomBytes(8).toString('hex'))
+    const part = `${raw}.part`
+    try {
+      await (await write(raw, content)).handle.close()
+      const read = await readOlderResult(raw, marker, false)
+      const { result, handle: written } = await write(part, read.content)
+      await written.close()
+      const handle = await open(part, 'r')
+      return { content: handle.createReadStream(), sizeBytes: result.sizeBytes }
+    } finally {
+      // What is open can be read to its end.
+      await Promise.all([raw, part].map((file) => rm(file, { force: true })))
+    }
+  }
+
+  /** Gives a result its name, durably. */
+  async #keep(part: string, target: string, handle: FileHandle): Promise<void> {
+    // It counts only when the job is final, so its name need not wait for its content.
+    await rename(part, target)
+    await Promise.all([flush(handle), syncDirectory(dirname(target))])
   }
 
   #directory(id: number): string {

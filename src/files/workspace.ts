@@ -45,6 +45,11 @@ export class Workspace {
     return this.#paths.size
   }
 
+  /** No file is in a directory. */
+  get isFlat(): boolean {
+    return this.#paths.isFlat
+  }
+
   has(path: string): boolean {
     return this.#paths.has(path)
   }

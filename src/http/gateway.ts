@@ -1,23 +1,18 @@
 /** The server's calls to clients, over HTTP. */
 import { Readable } from 'node:stream'
 import { createParser } from 'eventsource-parser'
-import { Agent, errors, request } from 'undici'
 import type { Dispatcher } from 'undici'
 import { Fault, messageOf, systemCode } from '../domain/errors.ts'
 import type { ClientAddress } from '../domain/job.ts'
 import { clientEvents, heartbeatMs, keyHeader, optionsPart } from '../domain/protocol.ts'
 import type { ClientEvent } from '../domain/protocol.ts'
 import type { ClientGateway, SubmitAnswer } from '../server/gateway.ts'
+import { asUnreachable, beside, expectJson, expectZip, readJson, refusal } from './calls.ts'
+import type { Call } from './calls.ts'
 import { multipartBody } from './multipart-body.ts'
 
-const connectMs = 5_000
-/** From the end of the request to the first byte of the answer; clients flush before they answer. */
-const firstByteMs = 60_000
-const betweenBytesMs = 30_000
 /** A stream without any byte for so long is dead. */
 const silentMs = 3 * heartbeatMs
-/** Longest answer that is read into memory. */
-const longestAnswerBytes = 64 * 1024
 
 /** After these nothing has reached the other side. */
 const neverArrived = new Set([
@@ -32,29 +27,8 @@ const neverArrived = new Set([
 /** No slot, or no client at that address at all. */
 const troublesOfClient = new Set([404, 405, 415, 503])
 
-type Call = {
-  readonly method: Dispatcher.HttpMethod
-  readonly url: string | URL
-  readonly headers?: Record<string, string>
-  readonly body?: Readable
-  readonly signal?: AbortSignal
-  readonly bodyTimeout?: number
-}
-
-/** Calls clients over HTTP, on connections that are kept alive. Disposing of it closes them. */
-export function httpGateway(): ClientGateway & AsyncDisposable {
-  const agent = new Agent({
-    connect: { timeout: connectMs },
-    headersTimeout: firstByteMs,
-    bodyTimeout: betweenBytesMs,
-  })
-  const call = async ({ url, ...options }: Call): Promise<Dispatcher.ResponseData> => {
-    try {
-      return await request(url, { dispatcher: agent, ...options })
-    } catch (error) {
-      throw asUnreachable(error)
-    }
-  }
+/** Calls clients over HTTP. */
+export function httpGateway(call: Call): ClientGateway {
   return {
     events: (address, serverId, signal) => readEvents(call, address, serverId, signal),
 
@@ -75,8 +49,7 @@ export function httpGateway(): ClientGateway & AsyncDisposable {
       } catch (error) {
         if (signal.aborted) throw error
         const reason = messageOf(error)
-        const { cause } = error as Error
-        return neverArrived.has(systemCode(cause) ?? '')
+        return hasNeverArrived(error)
           ? { is: 'not now', reason, fault: 'client' }
           : { is: 'unknown', reason }
       }
@@ -92,8 +65,9 @@ export function httpGateway(): ClientGateway & AsyncDisposable {
       return expectZip(await call({ method: 'GET', url, headers: { [keyHeader]: key }, signal }))
     },
 
-    async kill(address, key, signal) {
+    async kill(address, key, { timeLimitMs, signal }) {
       const url = beside(address, `payloads/${key}/kill`)
+      if (timeLimitMs !== undefined) url.searchParams.set('timeLimitMs', String(timeLimitMs))
       const answer = await expectJson(await call({ method: 'POST', url, signal }))
       return (answer as { known?: unknown }).known !== false
     },
@@ -109,29 +83,33 @@ export function httpGateway(): ClientGateway & AsyncDisposable {
       if (response.statusCode >= 300) throw await refusal(response)
       await response.body.dump()
     },
-
-    [Symbol.asyncDispose]: () => agent.destroy(),
   }
 }
 
-/** A URL that differs from the upload URL in its last segment. */
-function beside({ uploadUrl }: Pick<ClientAddress, 'uploadUrl'>, path: string): URL {
-  return new URL(path, uploadUrl)
+/** Whether a call failed before anything of it reached the other side. */
+export function hasNeverArrived(error: unknown): boolean {
+  return error instanceof Error && neverArrived.has(systemCode(error.cause) ?? '')
 }
 
 async function* readEvents(
-  call: (options: Call) => Promise<Dispatcher.ResponseData>,
+  call: Call,
   address: ClientAddress,
   serverId: string,
   signal: AbortSignal,
 ): AsyncGenerator<ClientEvent> {
   const url = beside(address, 'events')
   url.searchParams.set('server', serverId)
-  const { statusCode, body } = await call({ method: 'GET', url, signal, bodyTimeout: silentMs })
+  const { statusCode, body } = await call({
+    method: 'GET',
+    url,
+    signal,
+    headersTimeout: silentMs,
+    bodyTimeout: silentMs,
+  })
   if (statusCode !== 200) {
     await body.dump()
     throw statusCode === 404
-      ? new Fault('unsupported', 'it has no /events: an older client, or not a client at all')
+      ? new Fault('not_found', 'it has no /events: an older client, or not a client at all')
       : new Fault('unreachable', `/events was answered with ${statusCode}`)
   }
   const events: ClientEvent[] = []
@@ -161,6 +139,14 @@ async function readSubmitAnswer(response: Dispatcher.ResponseData): Promise<Subm
       ? { is: 'accepted', payloadId: id, instance }
       : { is: 'unknown', reason: 'the client answered with something else than a payload' }
   }
+  return readRefusedSubmit(response)
+}
+
+/** What a refusal of `/submit` means. */
+export async function readRefusedSubmit(
+  response: Dispatcher.ResponseData,
+): Promise<Exclude<SubmitAnswer, { is: 'accepted' }>> {
+  const { statusCode } = response
   const { message: reason } = await refusal(response)
   // Being received by an earlier sending that hangs: it will be there, or not, soon.
   if (statusCode === 409) return { is: 'unknown', reason }
@@ -168,46 +154,4 @@ async function readSubmitAnswer(response: Dispatcher.ResponseData): Promise<Subm
     return { is: 'refused', reason }
   }
   return { is: 'not now', reason, fault: troublesOfClient.has(statusCode) ? 'client' : 'job' }
-}
-
-async function expectZip(response: Dispatcher.ResponseData): Promise<Readable> {
-  if (response.statusCode === 200) return response.body
-  throw await refusal(response)
-}
-
-async function expectJson(response: Dispatcher.ResponseData): Promise<unknown> {
-  if (response.statusCode !== 200) throw await refusal(response)
-  return readJson(response)
-}
-
-/** What the client said when it refused, as a fault. */
-async function refusal(response: Dispatcher.ResponseData): Promise<Fault> {
-  const { statusCode } = response
-  const answer = await readJson(response).catch(() => undefined)
-  const said = (answer as { message?: unknown } | undefined)?.message
-  const message = typeof said === 'string' ? said : 'no reason was given'
-  return new Fault('unreachable', `the client answered ${statusCode}: ${message}`)
-}
-
-async function readJson({ body }: Dispatcher.ResponseData): Promise<unknown> {
-  const chunks: Uint8Array[] = []
-  let sizeBytes = 0
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
-    sizeBytes += chunk.byteLength
-    if (sizeBytes > longestAnswerBytes) throw new Error('the answer is too long')
-    chunks.push(chunk)
-  }
-  return JSON.parse(Buffer.concat(chunks).toString())
-}
-
-function asUnreachable(error: unknown): unknown {
-  if (error instanceof errors.RequestAbortedError || isAbort(error)) return error
-  const reasons = error instanceof AggregateError ? error.errors.map(messageOf) : [messageOf(error)]
-  return new Fault('unreachable', reasons.filter(Boolean).join('; ') || 'no connection', {
-    cause: error,
-  })
-}
-
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError'
 }

@@ -9,22 +9,41 @@ export type MultipartBody = {
   readonly content: () => AsyncGenerator<Uint8Array>
 }
 
-/** @param fields names and values. */
+/** A small file that is not on disk. */
+export type InlineFile = { readonly name: string; readonly content: string }
+
+/**
+ * A body for one of our clients.
+ *
+ * @param fields names and values.
+ */
 export function multipartBody(
   fields: Readonly<Record<string, string>>,
   files: readonly InputFile[],
 ): MultipartBody {
+  return writeBody(fields, files, undefined, encodedName)
+}
+
+/** The same for a 2.2.3 client, which drops files whose names are encoded; with one more file. */
+export function olderMultipartBody(files: readonly InputFile[], inline: InlineFile): MultipartBody {
+  return writeBody({}, files, inline, quotedName)
+}
+
+function writeBody(
+  fields: Readonly<Record<string, string>>,
+  files: readonly InputFile[],
+  inline: InlineFile | undefined,
+  filename: (path: string) => string,
+): MultipartBody {
   const boundary = `job-orchestrator-${randomBytes(16).toString('hex')}`
-  const begin = Object.entries(fields)
-    .map(([name, value]) => `${head(boundary, `name="${name}"`)}\r\n${value}\r\n`)
-    .join('')
-  const parts = files.map((file) => ({
-    file,
-    head: Buffer.from(
-      head(boundary, `name="file"; ${filename(file.path)}`) +
-        'Content-Type: application/octet-stream\r\n\r\n',
-    ),
-  }))
+  const fileHead = (path: string) =>
+    head(boundary, `name="file"; ${filename(path)}`) +
+    'Content-Type: application/octet-stream\r\n\r\n'
+  const begin =
+    Object.entries(fields)
+      .map(([name, value]) => `${head(boundary, `name="${name}"`)}\r\n${value}\r\n`)
+      .join('') + (inline ? `${fileHead(inline.name)}${inline.content}\r\n` : '')
+  const parts = files.map((file) => ({ file, head: Buffer.from(fileHead(file.path)) }))
   const end = Buffer.from(`--${boundary}--\r\n`)
   const sizes = parts.map((part) => part.head.byteLength + part.file.sizeBytes + 2)
   return {
@@ -50,8 +69,8 @@ function head(boundary: string, disposition: string): string {
  * A plain name as it is, which everybody understands; any other with its bytes percent-encoded,
  * as RFC 5987 says and busboy reads it, because browsers and servers disagree about quoting.
  */
-function filename(path: string): string {
-  if (/^[\w./ @+=,~-]+$/.test(path)) return `filename="${path}"`
+function encodedName(path: string): string {
+  if (/^[\w./ @+=,~-]+$/.test(path)) return quotedName(path)
   const encoded = [...Buffer.from(path)]
     .map((byte) => {
       const character = String.fromCharCode(byte)
@@ -61,4 +80,9 @@ function filename(path: string): string {
     })
     .join('')
   return `filename*=utf-8''${encoded}`
+}
+
+/** As browsers write it, but for a quotation mark, which they percent-encode. */
+function quotedName(path: string): string {
+  return `filename="${path.replaceAll('"', '\\"')}"`
 }

@@ -11,17 +11,37 @@ import type { JobStore } from '../store/jobs.ts'
 import { backOffMs } from './back-off.ts'
 import type { ClientListener } from './client-listener.ts'
 import type { ClientGateway } from './gateway.ts'
+import { OlderClient } from './older-client.ts'
+import type { OlderClientContext } from './older-client.ts'
+
+/** Longest pause between two tries to connect: who comes back is to be noticed within seconds. */
+const longestPauseMs = 2_000
+/** A sending that takes longer makes a client slow. */
+const slowMs = 2_000
+
+/** What a link calls. */
+export type LinkContext = {
+  readonly gateway: ClientGateway
+  readonly store: JobStore
+  readonly listener: ClientListener
+  readonly log: Log
+  /** For a client of version 2.2.3. */
+  readonly older: OlderClientContext
+}
 
 export class ClientLink implements Candidate {
   readonly address: ClientAddress
   /** Ids of the active jobs that are at this client. */
   readonly activeJobs = new Set<number>()
-  readonly #gateway: ClientGateway
-  readonly #store: JobStore
-  readonly #listener: ClientListener
+  /** See `Candidate`; kept by who gives jobs away. */
+  lastGiven = 0
+  readonly #context: LinkContext
   readonly #log: Log
   readonly #loop: Loop
+  /** When each sending under way began, by the monotonic clock. */
+  readonly #sendings = new Set<{ readonly sinceMs: number }>()
   #state: LoadEvent | undefined
+  #older: OlderClient | undefined
   #failures = 0
   #refusals = 0
   #heldOffUntil = 0
@@ -30,18 +50,10 @@ export class ClientLink implements Candidate {
   #tried = Promise.withResolvers<void>()
   #reachable = Promise.withResolvers<void>()
 
-  constructor(
-    address: ClientAddress,
-    gateway: ClientGateway,
-    store: JobStore,
-    listener: ClientListener,
-    log: Log,
-  ) {
+  constructor(address: ClientAddress, context: LinkContext) {
     this.address = address
-    this.#gateway = gateway
-    this.#store = store
-    this.#listener = listener
-    this.#log = log.child({ client: address.uploadUrl })
+    this.#context = context
+    this.#log = context.log.child({ client: address.uploadUrl })
     this.#loop = new Loop('link', (signal) => this.#connect(signal), this.#log)
   }
 
@@ -51,16 +63,33 @@ export class ClientLink implements Candidate {
 
   async stop(): Promise<void> {
     await this.#loop.stop()
+    await this.#older?.stop()
   }
 
-  /** It is connected. */
+  /** It is connected, or, if it is an older one, answers. */
   get reachable(): boolean {
     return this.#state !== undefined
   }
 
   /** It may be sent a job. */
   get healthy(): boolean {
-    return this.reachable && this.heldOffForMs === 0
+    return this.reachable && !this.draining && this.heldOffForMs === 0
+  }
+
+  /** It takes no more jobs, by its operator's wish. */
+  get draining(): boolean {
+    return this.#state?.draining ?? false
+  }
+
+  /** What was sent to it is under way for long. */
+  get slow(): boolean {
+    const now = performance.now()
+    return this.#sendings.values().some(({ sinceMs }) => now - sinceMs > slowMs)
+  }
+
+  /** The client, if it is one of version 2.2.3; not known before it was reached. */
+  get older(): OlderClient | undefined {
+    return this.#older
   }
 
   get slots(): number | null {
@@ -100,6 +129,17 @@ export class ClientLink implements Candidate {
     }
   }
 
+  /** Counts a sending to it, for as long as it takes. */
+  async track<T>(sending: Promise<T>): Promise<T> {
+    const since = { sinceMs: performance.now() }
+    this.#sendings.add(since)
+    try {
+      return await sending
+    } finally {
+      this.#sendings.delete(since)
+    }
+  }
+
   /** It refused a job for now: nothing more is sent to it for a while, longer each time. */
   holdOff(): void {
     this.#heldOffUntil = performance.now() + backOffMs(this.#refusals++)
@@ -114,23 +154,52 @@ export class ClientLink implements Candidate {
     return Math.max(0, this.#heldOffUntil - performance.now())
   }
 
-  /** One connection: from the snapshot to its end. Returns when to try again. */
+  /** One connection, of whatever kind. Returns when to try again. */
   async #connect(signal: AbortSignal): Promise<number> {
-    const held = await this.#store.active(this.address.uploadUrl)
-    const accepted = held.filter(({ job }) => job.status !== 'Processing')
-    const expected = new Set(accepted.map(({ attempt }) => attempt.key))
     try {
-      for await (const event of this.#gateway.events(this.address, this.#store.serverId, signal)) {
-        this.#handle(event, expected)
-      }
-      throw new Fault('unreachable', 'the client closed the connection')
+      const isOlder = await this.#listen(signal)
+      if (!isOlder) throw new Fault('unreachable', 'the client closed the connection')
+      await this.#poll(signal)
+      return 0
     } catch (error) {
       if (!signal.aborted) this.#lose(error)
     }
-    return backOffMs(this.#failures++)
+    return Math.min(longestPauseMs, backOffMs(this.#failures++))
+  }
+
+  /**
+   * One event stream, from the snapshot to its end.
+   *
+   * @returns whether there is none, so that it is an older client, or none at all.
+   */
+  async #listen(signal: AbortSignal): Promise<boolean> {
+    const { store, gateway } = this.#context
+    const held = await store.active(this.address.uploadUrl)
+    const accepted = held.filter(({ job }) => job.status !== 'Processing')
+    const expected = new Set(accepted.map(({ attempt }) => attempt.key))
+    try {
+      for await (const event of gateway.events(this.address, store.serverId, signal)) {
+        this.#handle(event, expected)
+      }
+      return false
+    } catch (error) {
+      if (error instanceof Fault && error.code === 'not_found') return true
+      throw error
+    }
+  }
+
+  async #poll(signal: AbortSignal): Promise<void> {
+    const { older } = this.#context
+    const client = (this.#older ??= new OlderClient(this.address, this.activeJobs, older))
+    await client.follow(signal, (percent) => {
+      const load = { load: percent, slots: null, active: this.activeJobs.size }
+      if (this.reachable) this.#update(load)
+      else this.#connected(load, ' (version 2.2.3: it is polled)')
+    })
   }
 
   #handle(event: ClientEvent, expected: ReadonlySet<string>): void {
+    const { listener } = this.#context
     if (!Value.Check(clientEvents[event.name], event.data)) {
       throw new Fault('unreachable', `the client sent a malformed "${event.name}" event`)
     }
@@ -143,23 +212,25 @@ export class ClientLink implements Candidate {
               `${protocolVersion}: upgrade the older one`,
           )
         }
+        void this.#older?.stop()
+        this.#older = undefined
         this.#connected(event.data.load)
-        return this.#listener.onSnapshot(this.address, event.data, expected)
+        return listener.onSnapshot(this.address, event.data, expected)
       case 'payload':
-        return this.#listener.onPayload(this.address, event.data)
+        return listener.onPayload(this.address, event.data)
       case 'lost':
-        return this.#listener.onLost(this.address, event.data)
+        return listener.onLost(this.address, event.data)
       case 'load':
         return this.#update(event.data)
     }
   }
 
-  #connected(load: LoadEvent): void {
+  #connected(load: LoadEvent, kind = ''): void {
     this.#failures = 0
     this.#lastTrouble = undefined
     this.#lastKind = undefined
     this.#update(load)
-    this.#log.info(`client ${this.address.uploadUrl} is reachable`)
+    this.#log.info(`client ${this.address.uploadUrl} is reachable${kind}`)
     this.#reachable.resolve()
     this.#tried.resolve()
   }
@@ -169,7 +240,12 @@ export class ClientLink implements Candidate {
     this.#state = load
     const freed = load.slots !== null && load.active < (before?.active ?? Infinity)
     if (freed) this.#heldOffUntil = 0
-    if (!before || freed) this.#listener.onFree()
+    const wasDraining = before?.draining ?? false
+    if (wasDraining !== this.draining) {
+      const { uploadUrl } = this.address
+      this.#log.info(`client ${uploadUrl} ${this.draining ? 'is draining' : 'takes jobs again'}`)
+    }
+    if (!before || freed || wasDraining) this.#context.listener.onFree()
   }
 
   /**

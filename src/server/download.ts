@@ -1,7 +1,8 @@
 /** What can be had of a job: how it is, its result, or its files as they are now. */
 import { Fault } from '../domain/errors.ts'
-import { isFinal } from '../domain/job.ts'
+import { isActive } from '../domain/job.ts'
 import type { Job } from '../domain/job.ts'
+import { markerOf } from '../domain/marker.ts'
 import { archive } from '../files/archive.ts'
 import type { Zip } from '../files/archive.ts'
 import type { JobFiles } from '../files/job-files.ts'
@@ -9,7 +10,8 @@ import { readFrom } from '../files/read.ts'
 import type { JobStore } from '../store/jobs.ts'
 import type { Clients } from './clients.ts'
 import { findJob } from './find.ts'
-import type { ClientGateway } from './gateway.ts'
+import type { ClientGateway, OlderGateway } from './gateway.ts'
+import { isOlderLife } from './older-client.ts'
 import { statusMessage } from './status-message.ts'
 
 export type DownloadContext = {
@@ -17,6 +19,7 @@ export type DownloadContext = {
   readonly clients: Clients
   readonly files: JobFiles
   readonly gateway: ClientGateway
+  readonly olderGateway: OlderGateway
 }
 
 /**
@@ -43,15 +46,19 @@ export async function downloadPartial(
   id: number,
   signal: AbortSignal,
 ): Promise<Zip> {
-  const { store, files, gateway } = context
+  const { store, files, gateway, olderGateway } = context
   const job = await findJob(store, id)
   if (job.status === 'Cleaned') {
     throw new Fault('not_found', `the files of job ${id} are gone: it is too old`)
   }
   if (job.result) return storedResult(files, job)
-  const attempt = (await store.attempts(id)).at(-1)
-  if (!isFinal(job.status) && attempt?.payloadId != null && job.status !== 'Queued') {
-    const { client, payloadId, key } = attempt
+  const attempt = (await store.current(id))?.attempt
+  if (isActive(job.status) && attempt?.payloadId != null) {
+    const { client, payloadId, key, instance } = attempt
+    if (isOlderLife(instance)) {
+      const content = await olderGateway.partial(client, payloadId, signal)
+      return files.passOlderResult(content, markerOf(key))
+    }
     return { content: await gateway.partial(client, payloadId, key, signal) }
   }
   return { content: archive(files.inputDirectory(id)) }

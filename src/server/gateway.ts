@@ -1,6 +1,7 @@
 /** What the server needs of a client. The `http` room implements it. */
 import type { Readable } from 'node:stream'
 import type { ClientAddress } from '../domain/job.ts'
+import type { Marker } from '../domain/marker.ts'
 import type { ClientEvent, SubmitOptions } from '../domain/protocol.ts'
 import type { InputFile } from '../files/job-files.ts'
 
@@ -25,7 +26,7 @@ export interface ClientGateway {
   /**
    * The client's event stream: a snapshot, then changes, until the connection ends.
    *
-   * @throws Fault `unsupported` if the client does not know `/events`.
+   * @throws Fault `not_found` if the client does not know `/events`.
    */
   events(address: ClientAddress, serverId: string, signal: AbortSignal): AsyncIterable<ClientEvent>
 
@@ -50,13 +51,64 @@ export interface ClientGateway {
   /**
    * Ends what is held under a key, or refuses it for good.
    *
+   * @param timeLimitMs the time limit that it has passed, if that is why.
    * @returns whether there is a payload under it.
    */
-  kill(address: ClientAddress, key: string, signal: AbortSignal): Promise<boolean>
+  kill(
+    address: ClientAddress,
+    key: string,
+    options: { readonly timeLimitMs?: number; readonly signal: AbortSignal },
+  ): Promise<boolean>
 
   /** Ends and removes what is held under a key, and refuses it for good. */
   cancel(address: ClientAddress, key: string, signal: AbortSignal): Promise<void>
 
   /** Tells the client that its result is stored here. */
   forget(address: ClientAddress, key: string, signal: AbortSignal): Promise<void>
+}
+
+/** What came of sending to a client of version 2.2.3. */
+export type OlderSubmitAnswer =
+  | { readonly is: 'accepted'; readonly payloadId: number }
+  | Extract<SubmitAnswer, { readonly is: 'not now' | 'refused' }>
+  /** All was sent, and no answer came. */
+  | { readonly is: 'unanswered'; readonly reason: string }
+
+/** How a payload of such a client is. */
+export type OlderAnswer =
+  | { readonly is: 'status'; readonly status: string; readonly pid: number }
+  /** It is completed, and this is the result. */
+  | { readonly is: 'result'; readonly content: Readable }
+  /** The client knows no such payload. */
+  | { readonly is: 'missing' }
+
+/**
+ * Calls to a client of version 2.2.3, which knows ids and nothing else. They throw like those of
+ * `ClientGateway`.
+ */
+export interface OlderGateway {
+  /**
+   * Its CPU use in percent.
+   *
+   * @throws Fault `unsupported` if what answers is no client.
+   */
+  load(address: ClientAddress, signal: AbortSignal): Promise<number>
+
+  submit(
+    address: ClientAddress,
+    files: readonly InputFile[],
+    marker: Marker,
+    signal: AbortSignal,
+  ): Promise<OlderSubmitAnswer>
+
+  ask(address: ClientAddress, payloadId: number, signal: AbortSignal): Promise<OlderAnswer>
+
+  /**
+   * Its work directory as it is now.
+   *
+   * @throws Fault `not_found` if the client knows no such payload.
+   */
+  partial(address: ClientAddress, payloadId: number, signal: AbortSignal): Promise<Readable>
+
+  kill(address: ClientAddress, payloadId: number, signal: AbortSignal): Promise<void>
 }

@@ -2,6 +2,7 @@
 import type { ServerHealth } from '../domain/protocol.ts'
 import type { Log } from '../log.ts'
 import type { JobStore, ServiceBacklog } from '../store/jobs.ts'
+import type { ClientLink } from './client-link.ts'
 import type { Clients } from './clients.ts'
 
 export type HealthContext = {
@@ -19,30 +20,39 @@ export async function describeHealth(context: HealthContext): Promise<ServerHeal
     const backlog = await store.backlog()
     const names = new Set([...services, ...backlog.keys()])
     const described = [...names].map((name) => describeService(context, name, backlog.get(name)))
-    return { status: 'ok', database: 'ok', services: described }
+    const unconfiguredClients = context.clients.unconfigured().map(describeClient)
+    return { status: 'ok', database: 'ok', services: described, unconfiguredClients }
   } catch (error) {
     log.error({ err: error }, 'the database does not answer')
-    return { status: 'unavailable', database: 'unavailable', services: [] }
+    const none = { services: [], unconfiguredClients: [] }
+    return { status: 'unavailable', database: 'unavailable', ...none }
   }
 }
 
 function describeService(
-  { clients }: HealthContext,
+  { clients, services }: HealthContext,
   name: string,
   backlog: ServiceBacklog | undefined,
 ): ServerHealth['services'][number] {
   const oldest = backlog?.oldestQueuedAtMs ?? null
   return {
     name,
+    configured: services.has(name),
     queued: backlog?.queued ?? 0,
     active: backlog?.active ?? 0,
     oldestQueuedSeconds: oldest === null ? null : Math.max(0, Date.now() - oldest) / 1000,
-    clients: clients.ofService(name).map((link) => ({
-      url: link.address.uploadUrl,
-      reachable: link.reachable,
-      load: link.reachable ? link.load : null,
-      slots: link.slots,
-      active: link.active,
-    })),
+    clients: clients.ofService(name).map(describeClient),
+  }
+}
+
+function describeClient(link: ClientLink): ServerHealth['unconfiguredClients'][number] {
+  return {
+    url: link.address.uploadUrl,
+    reachable: link.reachable,
+    older: link.older ? true : link.reachable ? false : null,
+    draining: link.draining,
+    load: link.reachable ? link.load : null,
+    slots: link.slots,
+    active: link.active,
   }
 }

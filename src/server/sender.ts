@@ -7,11 +7,12 @@ import type { Quota } from '../domain/quota.ts'
 import type { JobFiles } from '../files/job-files.ts'
 import type { Log } from '../log.ts'
 import { Loop } from '../loop.ts'
-import type { ActiveJob, JobStore } from '../store/jobs.ts'
+import type { Job } from '../domain/job.ts'
+import type { ActiveJob, Choice, JobStore } from '../store/jobs.ts'
 import { backOffMs, jobBackOffMs } from './back-off.ts'
 import type { ClientLink } from './client-link.ts'
 import type { Clients } from './clients.ts'
-import type { ClientGateway, SubmitAnswer } from './gateway.ts'
+import type { ClientGateway, OlderSubmitAnswer, SubmitAnswer } from './gateway.ts'
 
 export type SenderContext = {
   readonly store: JobStore
@@ -22,8 +23,14 @@ export type SenderContext = {
   readonly quotas: ReadonlyMap<string, Quota>
 }
 
+/** A job that only a newer client could take waits so long before its turn comes again. */
+const passOverMs = 1_000
+
 /** What came of a sending, or that there is nothing to send. */
-type Answer = SubmitAnswer | { readonly is: 'broken'; readonly reason: string }
+type Answer =
+  | SubmitAnswer
+  | Extract<OlderSubmitAnswer, { is: 'unanswered' }>
+  | { readonly is: 'broken'; readonly reason: string }
 
 /**
  * Wakes when a job is queued, a slot becomes free or a client comes back. It decides who is next
@@ -65,6 +72,11 @@ export class Sender {
     this.#begin(active, true)
   }
 
+  /** Resolves when no sending of a job is under way. */
+  async settled(id: number): Promise<void> {
+    await this.#sendings.get(id)?.task
+  }
+
   /** Breaks off the sending of a job, if there is one; what arrived of it is not known then. */
   async breakOff(id: number): Promise<void> {
     const sending = this.#sendings.get(id)
@@ -86,13 +98,26 @@ export class Sender {
   async #sendService(service: string, quota: Quota, signal: AbortSignal): Promise<void> {
     const { store, clients } = this.#context
     while (!signal.aborted) {
-      const client = clients.choose(service)?.address
-      if (!client) return
-      const key = `${store.serverId}-${randomBytes(16).toString('hex')}`
-      const claimed = await store.claim(service, quota, { key, client }, Date.now())
+      if (!clients.choose(service, true)) return
+      const choose = (job: Job) => this.#choose(service, job)
+      const claimed = await store.claim(service, quota, choose, Date.now())
       if (!claimed) return
       this.#begin(claimed, false)
     }
+  }
+
+  #choose(service: string, { isFlat }: Job): Choice {
+    const { store, clients } = this.#context
+    const link = clients.choose(service, isFlat)
+    if (link) {
+      clients.give(link)
+      const key = `${store.serverId}-${randomBytes(16).toString('hex')}`
+      return { key, client: link.address }
+    }
+    // It is not to keep those behind it from a client that could take them.
+    if (isFlat || !clients.choose(service, true)) return undefined
+    const reason = 'it has directories, and waits for a client that is not of version 2.2.3'
+    return { passedOverUntilMs: Date.now() + passOverMs, reason }
   }
 
   #begin(active: ActiveJob, mayHaveArrived: boolean): void {
@@ -116,6 +141,11 @@ export class Sender {
     let unknown = mayHaveArrived
     for (let tries = 0; ; tries++) {
       if (unknown) await link.whenReachable(signal)
+      if (unknown && link.older) {
+        // It cannot be asked what it has, and would start a second script.
+        const reason = 'its client may have it, but cannot tell'
+        return this.#settle(active, link, { is: 'unanswered', reason })
+      }
       const trouble = await this.#try(active, link, signal)
       if (trouble === undefined) return
       unknown = true
@@ -156,8 +186,9 @@ export class Sender {
     )
   }
 
-  async #send({ job, attempt }: ActiveJob, link: ClientLink, signal: AbortSignal): Promise<Answer> {
+  async #send(active: ActiveJob, link: ClientLink, signal: AbortSignal): Promise<Answer> {
     const { files, gateway } = this.#context
+    const { job, attempt } = active
     try {
       const inputs = await files.inputs(job.id)
       const options = {
@@ -167,7 +198,10 @@ export class Sender {
         service: job.service,
         attempt: attempt.number,
       }
-      return await gateway.submit(link.address, options, inputs, signal)
+      const sending = link.older
+        ? link.older.submit(active, inputs, signal)
+        : gateway.submit(link.address, options, inputs, signal)
+      return await link.track(sending)
     } catch (error) {
       if (!(error instanceof Fault && error.code === 'not_found')) throw error
       return { is: 'broken', reason: error.message }
@@ -195,6 +229,7 @@ export class Sender {
         })
         return
       case 'refused':
+      case 'unanswered':
       case 'broken':
         await learn({ is: answer.is, attempt, reason: answer.reason })
     }

@@ -14,7 +14,12 @@ export function statusMessage(clients: Clients, job: Job): string {
   if (job.status !== 'Queued') return job.message
   const links = clients.ofService(job.service)
   if (links.length === 0) return `service "${job.service}" is not configured any more`
-  if (links.some((link) => link.reachable)) return job.message
+  const reachable = links.filter((link) => link.reachable)
+  if (reachable.length > 0) {
+    return reachable.every((link) => link.draining)
+      ? `all clients of service "${job.service}" that can be reached are draining`
+      : job.message
+  }
   const troubles = links.map(
     ({ address, trouble }) => `${address.uploadUrl}: ${trouble ?? 'no answer'}`,
   )

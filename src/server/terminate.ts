@@ -4,12 +4,14 @@
  * outcome stands.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Fact } from '../domain/decide.ts'
 import { Fault, messageOf } from '../domain/errors.ts'
 import { isActive, isFinal } from '../domain/job.ts'
 import type { Job } from '../domain/job.ts'
 import type { Log } from '../log.ts'
 import type { ActiveJob, JobStore } from '../store/jobs.ts'
 import { backOffMs } from './back-off.ts'
+import type { Clients } from './clients.ts'
 import { findJob } from './find.ts'
 import type { ClientGateway } from './gateway.ts'
 import type { Sender } from './sender.ts'
@@ -21,7 +23,8 @@ const confirmMs = 2_000
 export type TerminatorContext = {
   readonly store: JobStore
   readonly gateway: ClientGateway
-  readonly sender: Pick<Sender, 'breakOff'>
+  readonly clients: Pick<Clients, 'link'>
+  readonly sender: Pick<Sender, 'breakOff' | 'settled'>
   readonly watch: JobWatch
   readonly log: Log
   readonly killGraceMs: number
@@ -50,9 +53,8 @@ export class Terminator {
       throw new Fault('conflict', `job ${id} has ended already: it is ${before.status}`)
     }
     await store.learn(id, { is: 'terminate requested' }, Date.now())
-    const attempt = (await store.attempts(id)).at(-1)
-    const job = await findJob(store, id)
-    if (attempt && isActive(job.status)) void this.pursue({ job, attempt })
+    const active = await store.current(id)
+    if (active && isActive(active.job.status)) void this.pursue(active)
     return (await watch.final(id, killGraceMs + confirmMs)) ?? findJob(store, id)
   }
 
@@ -87,19 +89,23 @@ export class Terminator {
   }
 
   async #killOnce({ job: { id }, attempt }: ActiveJob): Promise<void> {
-    const { store, gateway, sender } = this.#context
+    const { store, gateway, sender, clients } = this.#context
     const job = await store.find(id)
     if (!job || job.attempt !== attempt.number || !isActive(job.status)) return
-    await sender.breakOff(id)
-    const known = await gateway.kill(attempt.client, attempt.key, this.#stopping.signal)
-    if (known) return // its end will come as an event
     const reason = 'job terminated'
     const { number } = attempt
-    await store.learn(id, { is: 'lost', attempt: number, reason }, Date.now())
-    await store.learn(
-      id,
-      { is: 'undelivered', attempt: number, reason, retryAtMs: null },
-      Date.now(),
-    )
+    const learn = (fact: Fact) => store.learn(id, fact, Date.now())
+    if (clients.link(attempt.client).older) {
+      // Whoever asks for it ends it. What is being sent has no id yet to end it by.
+      await sender.settled(id)
+      await learn({ is: 'unanswered', attempt: number, reason })
+      return
+    }
+    await sender.breakOff(id)
+    const { signal } = this.#stopping
+    const known = await gateway.kill(attempt.client, attempt.key, { signal })
+    if (known) return // its end will come as an event
+    await learn({ is: 'lost', attempt: number, reason })
+    await learn({ is: 'undelivered', attempt: number, reason, retryAtMs: null })
   }
 }

@@ -6,12 +6,14 @@ import type { Part } from '../domain/part.ts'
 import type { JobFiles } from '../files/job-files.ts'
 import type { Workspace } from '../files/workspace.ts'
 import type { JobStore } from '../store/jobs.ts'
+import type { Clients } from './clients.ts'
 
 export type UploadContext = {
   readonly store: JobStore
   readonly files: JobFiles
   /** Names of the services there are, in lower case. */
   readonly services: ReadonlySet<string>
+  readonly clients: Pick<Clients, 'areAllOlder'>
 }
 
 type Fields = Map<string, string>
@@ -34,7 +36,8 @@ export async function upload(context: UploadContext, parts: AsyncIterable<Part>)
     const id = store.reserveId()
     await files.publish(workspace, id)
     try {
-      return await store.insert({ id, userId, service }, Date.now())
+      const { isFlat } = workspace
+      return await store.insert({ id, userId, service, isFlat }, Date.now())
     } catch (error) {
       await files.remove(id)
       throw error
@@ -58,7 +61,7 @@ async function receive(workspace: Workspace, parts: AsyncIterable<Part>): Promis
 
 /** Everything that is wrong is told at once. */
 function check(
-  { services }: UploadContext,
+  { services, clients }: UploadContext,
   fields: Fields,
   workspace: Workspace,
 ): { userId: string; service: string } {
@@ -78,6 +81,12 @@ function check(
     faults.push('no file was sent: a file is a part with a filename (curl -F file=@run.sh)')
   else if (!workspace.has('run.sh')) {
     faults.push('there is no file run.sh at the top of the upload; it is what is run')
+  }
+  if (service !== undefined && !workspace.isFlat && clients.areAllOlder(service)) {
+    faults.push(
+      `the clients of service "${service}" are of version 2.2.3 and know no directories: send ` +
+        'files without directories',
+    )
   }
   if (faults.length > 0 || userId === undefined || service === undefined) {
     throw new Fault('invalid', faults.join('; '))

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import type { Fact } from '../domain/decide.ts'
 import type { Job } from '../domain/job.ts'
 import { compareTurns, nextTurn } from '../domain/quota.ts'
-import type { ActiveJob, JobChange, JobStore } from './jobs.ts'
+import type { ActiveJob, Choice, JobChange, JobStore } from './jobs.ts'
 
 const client = {
   uploadUrl: 'http://node1:9000/submit',
@@ -19,11 +19,17 @@ let keys = 0
 const newKey = () => `key-${keys++}`
 
 function insert(store: JobStore, userId = 'ada', service = 'example'): Promise<Job> {
-  return store.insert({ id: store.reserveId(), userId, service }, 1)
+  return store.insert({ id: store.reserveId(), userId, service, isFlat: true }, 1)
 }
 
 function claim(store: JobStore, quota = wide, service = 'example'): Promise<ActiveJob | undefined> {
-  return store.claim(service, quota, { key: newKey(), client }, 2)
+  return store.claim(service, quota, () => ({ key: newKey(), client }), 2)
+}
+
+/** Chooses as where every client is an older one. */
+function chooseFlat({ isFlat }: Job): Choice {
+  if (isFlat) return { key: newKey(), client }
+  return { passedOverUntilMs: 5, reason: 'has directories' }
 }
 
 async function claimed(store: JobStore): Promise<ActiveJob> {
@@ -68,12 +74,15 @@ export function jobStoreSuite(name: string, open: () => Promise<JobStore>): void
     const ids = [store.reserveId(), (await insert(store)).id, store.reserveId()]
     assert.deepEqual(ids, [1, 2, 3])
     assert.equal(store.highestId, 3)
-    await assert.rejects(store.insert({ id: 2, userId: 'ada', service: 'example' }, 1))
+    await assert.rejects(
+      store.insert({ id: 2, userId: 'ada', service: 'example', isFlat: true }, 1),
+    )
   })
 
   check('what is not there is not found', async (store) => {
     assert.equal(await store.find(99), undefined)
     assert.equal(await store.findByKey('no such key'), undefined)
+    assert.equal(await store.current(99), undefined)
     assert.equal(await store.learn(99, { is: 'terminate requested' }, 1), undefined)
     assert.equal(await claim(store), undefined)
     assert.deepEqual(await store.active(), [])
@@ -87,10 +96,30 @@ export function jobStoreSuite(name: string, open: () => Promise<JobStore>): void
     assert.equal(active.job.attempt, 1)
     assert.deepEqual(active.attempt.client, client)
     assert.deepEqual(await store.findByKey(active.attempt.key), active)
+    assert.deepEqual(await store.current(id), active)
     assert.deepEqual(await store.active(), [active])
     assert.deepEqual(await store.active(client.uploadUrl), [active])
     assert.deepEqual(await store.active('http://elsewhere/submit'), [])
     assert.equal(await claim(store), undefined)
+  })
+
+  check('a job that no client can take is passed over, and keeps its place', async (store) => {
+    const bulky = await store.insert(
+      { id: store.reserveId(), userId: 'ada', service: 'example', isFlat: false },
+      1,
+    )
+    const flat = await insert(store)
+    assert.equal(await store.current(bulky.id), undefined)
+    assert.equal((await store.claim('example', wide, chooseFlat, 2))?.job.id, flat.id)
+    const passedOver = await store.find(bulky.id)
+    assert.equal(passedOver?.status, 'Queued')
+    assert.equal(passedOver?.message, 'has directories')
+    assert.equal((await store.history(bulky.id)).length, 1)
+    assert.equal(await store.claim('example', wide, chooseFlat, 2), undefined)
+    assert.equal(await store.claim('example', wide, () => undefined, 2), undefined)
+    await insert(store)
+    await store.releaseRetries(5)
+    assert.equal((await claim(store))?.job.id, bulky.id)
   })
 
   check('the walk of a job is remembered step by step', async (store) => {
@@ -222,8 +251,8 @@ export function jobStoreSuite(name: string, open: () => Promise<JobStore>): void
   })
 
   check('the backlog counts what is not final', async (store) => {
-    await store.insert({ id: store.reserveId(), userId: 'a', service: 'one' }, 50)
-    await store.insert({ id: store.reserveId(), userId: 'a', service: 'one' }, 60)
+    await store.insert({ id: store.reserveId(), userId: 'a', service: 'one', isFlat: true }, 50)
+    await store.insert({ id: store.reserveId(), userId: 'a', service: 'one', isFlat: true }, 60)
     await insert(store, 'a', 'two')
     await claim(store, wide, 'two')
     assert.deepEqual(
@@ -263,7 +292,7 @@ export function jobStoreSuite(name: string, open: () => Promise<JobStore>): void
     // All three arrive together; the one in the middle repeats an id.
     const outcomes = await Promise.allSettled([
       insert(store),
-      store.insert({ id, userId: 'eve', service: 'example' }, 1),
+      store.insert({ id, userId: 'eve', service: 'example', isFlat: true }, 1),
       insert(store),
     ])
     assert.deepEqual(

@@ -7,9 +7,23 @@ import type { Fact } from '../domain/decide.ts'
 import type { Attempt, ClientAddress, HistoryEntry, Job, JobStatus } from '../domain/job.ts'
 import type { Quota } from '../domain/quota.ts'
 
-export type NewJob = { readonly id: number; readonly userId: string; readonly service: string }
+export type NewJob = {
+  readonly id: number
+  readonly userId: string
+  readonly service: string
+  readonly isFlat: boolean
+}
 
-/** A job together with its current attempt. */
+/** What is to be done with the job whose turn it is. */
+export type Choice =
+  /** It goes to this client, as an attempt under this key. */
+  | { readonly key: string; readonly client: ClientAddress }
+  /** It is passed over until then, and the next one's turn has come. */
+  | { readonly passedOverUntilMs: number; readonly reason: string }
+  /** Nobody can start now. */
+  | undefined
+
+/** A job together with an attempt of it, its current one unless something else is said. */
 export type ActiveJob = { readonly job: Job; readonly attempt: Attempt }
 
 /** One committed change of a job, as listeners get it; `from` is `null` for its beginning. */
@@ -45,6 +59,9 @@ export interface JobStore extends AsyncDisposable {
   insert(job: NewJob, nowMs: number): Promise<Job>
 
   find(id: number): Promise<Job | undefined>
+
+  /** A job with its current attempt; `undefined` if it has none, or is not there. */
+  current(id: number): Promise<ActiveJob | undefined>
   attempts(id: number): Promise<Attempt[]>
   history(id: number): Promise<HistoryEntry[]>
 
@@ -58,13 +75,15 @@ export interface JobStore extends AsyncDisposable {
   backlog(): Promise<Map<string, ServiceBacklog>>
 
   /**
-   * Gives the next job of a service, by `nextTurn`, to a client: it is `Processing`, with a new
-   * attempt under this key. `undefined` when nobody may start.
+   * Gives the next job of a service, by `nextTurn`, to the client that is chosen for it: it is
+   * `Processing`, with a new attempt. `undefined` when nobody may start.
+   *
+   * @param choose is called inside the transaction.
    */
   claim(
     service: string,
     quota: Quota,
-    attempt: { readonly key: string; readonly client: ClientAddress },
+    choose: (job: Job) => Choice,
     nowMs: number,
   ): Promise<ActiveJob | undefined>
 

@@ -16,8 +16,9 @@ const statements = {
       where jobs.service = services.service and status = 'Queued' order by jobs.id limit 1
     ) as oldest
     from services where queued > 0 or active > 0`,
-  insertJob: `insert into jobs (id, user_id, service, status, created_at_ms, changed_at_ms)
-    values (:id, :userId, :service, 'Queued', :nowMs, :nowMs)`,
+  insertJob: `insert into jobs
+    (id, user_id, service, status, is_flat, created_at_ms, changed_at_ms)
+    values (:id, :userId, :service, 'Queued', :isFlat, :nowMs, :nowMs)`,
   insertHistory: `insert into history
     (job_id, at_ms, from_status, to_status, attempt, client, reason)
     values (:id, :nowMs, :from, :to, :attempt, :client, :reason)`,
@@ -41,6 +42,7 @@ const statements = {
   nextJob: `select id from jobs
     where service = ? and user_id = ? and status = 'Queued' and retry_at_ms is null
     order by id limit 1`,
+  passOver: `update jobs set retry_at_ms = ?, message = ? where id = ? and status = 'Queued'`,
   startTurn: `update turns
     set last_start = 1 + (select starts from services where service = :service)
     where service = :service and user_id = :userId`,

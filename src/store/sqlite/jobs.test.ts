@@ -24,9 +24,9 @@ test('a store that is opened again has everything, and its id', async () => {
   const first = openJobStore(path, rules)
   const { serverId } = first
   assert.match(serverId, /^[0-9a-f]{16}$/)
-  await first.insert({ id: first.reserveId(), userId: 'a', service: 's' }, 1)
-  await first.insert({ id: first.reserveId(), userId: 'a', service: 's' }, 1)
-  await first.claim('s', { runsPerUser: 1, maxRuns: 1 }, { key: 'k', client }, 2)
+  await first.insert({ id: first.reserveId(), userId: 'a', service: 's', isFlat: true }, 1)
+  await first.insert({ id: first.reserveId(), userId: 'a', service: 's', isFlat: true }, 1)
+  await first.claim('s', { runsPerUser: 1, maxRuns: 1 }, () => ({ key: 'k', client }), 2)
   const before = [await first.find(1), await first.history(1), await first.active()]
   await first[Symbol.asyncDispose]()
 
@@ -34,7 +34,7 @@ test('a store that is opened again has everything, and its id', async () => {
   assert.equal(second.serverId, serverId)
   assert.deepEqual([await second.find(1), await second.history(1), await second.active()], before)
   assert.equal(second.reserveId(), 3)
-  const claim = second.claim('s', { runsPerUser: 1, maxRuns: 1 }, { key: 'k2', client }, 2)
+  const claim = second.claim('s', { runsPerUser: 1, maxRuns: 1 }, () => ({ key: 'k2', client }), 2)
   assert.equal(await claim, undefined, 'the quota still counts')
 })
 

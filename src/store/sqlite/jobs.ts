@@ -3,15 +3,18 @@ import type { DatabaseSync } from 'node:sqlite'
 import { decide } from '../../domain/decide.ts'
 import type { Change, Fact, Rules } from '../../domain/decide.ts'
 import { isFinal } from '../../domain/job.ts'
-import type { Attempt, ClientAddress, HistoryEntry, Job } from '../../domain/job.ts'
+import type { Attempt, HistoryEntry, Job } from '../../domain/job.ts'
 import { nextTurn } from '../../domain/quota.ts'
 import type { Quota } from '../../domain/quota.ts'
-import type { ActiveJob, JobChange, JobStore, NewJob, ServiceBacklog } from '../jobs.ts'
+import type { ActiveJob, Choice, JobChange, JobStore, NewJob, ServiceBacklog } from '../jobs.ts'
 import { openDatabase } from './database.ts'
 import { GroupCommit } from './group-commit.ts'
 import { prepareJobStatements } from './job-statements.ts'
 import type { JobStatements } from './job-statements.ts'
 import { integer, maybeInteger, text, toAttempt, toHistoryEntry, toJob } from './rows.ts'
+
+/** So many jobs are passed over by one claim, so that a claim is never long. */
+const mostPassedOver = 100
 
 /**
  * Opens the store of a server.
@@ -58,9 +61,9 @@ class SqliteJobStore implements JobStore {
     return ++this.#highestId
   }
 
-  insert({ id, userId, service }: NewJob, nowMs: number): Promise<Job> {
+  insert({ id, userId, service, isFlat }: NewJob, nowMs: number): Promise<Job> {
     return this.#write(() => {
-      this.#sql.insertJob.run({ id, userId, service, nowMs })
+      this.#sql.insertJob.run({ id, userId, service, isFlat: Number(isFlat), nowMs })
       this.#sql.insertHistory.run({
         id,
         nowMs,
@@ -78,6 +81,11 @@ class SqliteJobStore implements JobStore {
 
   async find(id: number): Promise<Job | undefined> {
     return this.#find(id)
+  }
+
+  async current(id: number): Promise<ActiveJob | undefined> {
+    const job = this.#find(id)
+    return job && job.attempt > 0 ? { job, attempt: this.#attempt(job) } : undefined
   }
 
   async attempts(id: number): Promise<Attempt[]> {
@@ -117,13 +125,14 @@ class SqliteJobStore implements JobStore {
   claim(
     service: string,
     quota: Quota,
-    { key, client }: { readonly key: string; readonly client: ClientAddress },
+    choose: (job: Job) => Choice,
     nowMs: number,
   ): Promise<ActiveJob | undefined> {
     return this.#write(() => {
-      const id = this.#nextJob(service, quota)
-      if (id === undefined) return undefined
-      const before = this.#job(id)
+      const taken = this.#choose(service, quota, choose)
+      if (!taken) return undefined
+      const { before, key, client } = taken
+      const { id } = before
       const number = before.attempt + 1
       this.#sql.insertAttempt.run({ id, number, key, nowMs, ...client })
       this.#sql.startTurn.run({ service, userId: before.userId })
@@ -132,6 +141,20 @@ class SqliteJobStore implements JobStore {
       const job = this.#step({ ...before, attempt: number }, { to: 'Processing', reason }, nowMs)
       return { job, attempt: this.#attempt(job) }
     })
+  }
+
+  #choose(service: string, quota: Quota, choose: (job: Job) => Choice) {
+    for (let passedOver = 0; passedOver < mostPassedOver; passedOver++) {
+      const id = this.#nextJob(service, quota)
+      if (id === undefined) return undefined
+      const before = this.#job(id)
+      const choice = choose(before)
+      if (choice === undefined) return undefined
+      if ('key' in choice) return { before, ...choice }
+      // Neither a step of the job nor worth a row of history.
+      this.#sql.passOver.run(choice.passedOverUntilMs, choice.reason, id)
+    }
+    return undefined
   }
 
   /** Id of the job whose turn it is. */

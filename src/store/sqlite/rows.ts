@@ -57,6 +57,7 @@ export function toJob(row: Row): Job {
     finalAtMs: maybeInteger(row, 'final_at_ms'),
     terminateRequestedAtMs: maybeInteger(row, 'terminate_requested_at_ms'),
     retryAtMs: maybeInteger(row, 'retry_at_ms'),
+    isFlat: integer(row, 'is_flat') === 1,
     result: result(row),
   }
 }

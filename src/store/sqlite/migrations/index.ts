@@ -1,7 +1,8 @@
 import { jobsAndHistory } from './0001-jobs-and-history.ts'
+import { flatJobs } from './0003-flat-jobs.ts'
 
 /**
  * The steps from an empty database to the newest version, in order. A step that was released is
  * never edited: what changes comes as a further one.
  */
-export const migrations: readonly string[] = [jobsAndHistory]
+export const migrations: readonly string[] = [jobsAndHistory, flatJobs]

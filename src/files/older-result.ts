@@ -1,0 +1,112 @@
+/**
+ * The ZIP that a 2.2.3 client gives: checked, and made into one of ours.
+ *
+ * It comes without a checksum, may be cut, may be another payload's (see `domain/marker.ts`), and
+ * may hold a piece of itself, for it is written into the directory that it packs.
+ */
+import { Readable } from 'node:stream'
+import type { PassThrough } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import { finished } from 'node:stream/promises'
+import { crc32 } from 'node:zlib'
+import { openPromise } from 'yauzl'
+import type { Entry, ZipFile as Archive } from 'yauzl'
+import { ZipFile } from 'yazl'
+import { Fault, messageOf } from '../domain/errors.ts'
+import type { Marker } from '../domain/marker.ts'
+
+/** What such a client packs into the work directory, while it packs it. */
+const itself = 'output.zip'
+
+/** What scripts for 2.2.3 write their exit code to. */
+const exitFile = '.orchestrator.exit'
+/** A marker or an exit code is never longer. */
+const mostSmallBytes = 64
+
+export type OlderResult = {
+  /** The ZIP without the marker; destroyed with a `Fault` `invalid` if an entry is damaged. */
+  readonly content: Readable
+  /** What run.sh's trap wrote; `null` if it wrote none. */
+  readonly exitCode: number | null
+}
+
+/**
+ * Reads a ZIP of a 2.2.3 client.
+ *
+ * @param hasItself whether `output.zip` is the client's own, and is left out.
+ * @throws Fault `invalid` if it is not a whole ZIP; `conflict` if it lacks the marker, and so is
+ *   another payload's.
+ */
+export async function readOlderResult(
+  file: string,
+  marker: Marker,
+  hasItself: boolean,
+): Promise<OlderResult> {
+  const small = await readSmall(file, new Set([marker.name, exitFile]))
+  if (small.get(marker.name) !== marker.content) {
+    throw new Fault('conflict', 'its marker is not in it: it is the result of another payload')
+  }
+  const exit = /^\s*(\d{1,3})\s*$/.exec(small.get(exitFile) ?? '')?.[1]
+  const leftOut = new Set(hasItself ? [marker.name, itself] : [marker.name])
+  return { content: repack(file, leftOut), exitCode: exit === undefined ? null : Number(exit) }
+}
+
+/** The contents of small entries, by their names. */
+async function readSmall(file: string, names: ReadonlySet<string>): Promise<Map<string, string>> {
+  const found = new Map<string, string>()
+  await eachEntry(file, async (archive, entry) => {
+    if (!names.has(entry.fileName) || entry.uncompressedSize > mostSmallBytes) return
+    const content = await buffer(Readable.from(readEntry(archive, entry)))
+    found.set(entry.fileName, content.toString())
+  })
+  return found
+}
+
+function repack(file: string, leftOut: ReadonlySet<string>): Readable {
+  const zip = new ZipFile()
+  // yazl types it as the least that a stream can be; it makes a PassThrough.
+  const output = zip.outputStream as PassThrough
+  const fail = (error: unknown) => output.destroy(error instanceof Error ? error : undefined)
+  zip.on('error', fail)
+  output.on('error', () => {}) // whoever reads it is told; nobody may be there yet
+  eachEntry(file, async (archive, entry) => {
+    if (leftOut.has(entry.fileName) || output.destroyed) return
+    const mode = entry.externalFileAttributes >>> 16
+    const options = { mtime: entry.getLastModDate(), ...(mode !== 0 && { mode }) }
+    if (entry.fileName.endsWith('/')) return zip.addEmptyDirectory(entry.fileName, options)
+    const stream = Readable.from(readEntry(archive, entry), { objectMode: false })
+    const abandon = () => stream.destroy()
+    output.once('close', abandon)
+    zip.addReadStream(stream, entry.fileName, { ...options, compressionLevel: 1 })
+    await finished(stream)
+    output.off('close', abandon)
+  }).then(() => zip.end(), fail)
+  return output
+}
+
+/** @throws Fault `invalid` for whatever is wrong with the ZIP. */
+async function eachEntry(
+  file: string,
+  visit: (archive: Archive, entry: Entry) => Promise<void> | void,
+): Promise<void> {
+  try {
+    const archive = await openPromise(file, { lazyEntries: true, autoClose: false })
+    try {
+      for await (const entry of archive.eachEntry()) await visit(archive, entry)
+    } finally {
+      archive.close()
+    }
+  } catch (error) {
+    throw new Fault('invalid', `it is not a whole ZIP: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+/** The content of an entry; throws where it is damaged. */
+async function* readEntry(archive: Archive, entry: Entry): AsyncGenerator<Uint8Array> {
+  let checksum = 0
+  for await (const chunk of await archive.openReadStreamPromise(entry)) {
+    checksum = crc32(chunk as Uint8Array, checksum)
+    yield chunk as Uint8Array
+  }
+  if (checksum !== entry.crc32) throw new Error(`the checksum of ${entry.fileName} is wrong`)
+}

@@ -1,0 +1,214 @@
+/** One payload at a client of version 2.2.3: asked for, ended where it is to end, and fetched. */
+import type { Readable } from 'node:stream'
+import { Fault, messageOf } from '../domain/errors.ts'
+import type { ClientAddress, Ending } from '../domain/job.ts'
+import { markerOf } from '../domain/marker.ts'
+import { judge, timeLimitReason } from '../domain/payload.ts'
+import type { JobFiles } from '../files/job-files.ts'
+import type { Log } from '../log.ts'
+import type { ActiveJob, JobStore } from '../store/jobs.ts'
+import { backOffMs } from './back-off.ts'
+import type { OlderGateway } from './gateway.ts'
+import type { TimeLimits } from './time-limit.ts'
+
+/** A result that could not be had so many times, some minutes with the pauses, is given up. */
+const mostTroubles = 40
+/** Between two kills of a script that goes on. */
+const killAgainMs = 2_000
+/** Beyond KILL_GRACE: what its client still calls running then, though it was ended, is given up. */
+const mostAfterKillMs = 30_000
+
+export type OlderPayloadContext = {
+  readonly address: ClientAddress
+  readonly store: JobStore
+  readonly files: JobFiles
+  readonly gateway: OlderGateway
+  readonly limits: TimeLimits
+  readonly killGraceMs: number
+  readonly log: Log
+}
+
+/** What such a client says when a payload has ended. */
+const endings: ReadonlySet<string> = new Set<Ending>(['Completed', 'Failed', 'Invalid', 'Killed'])
+
+export class OlderPayload {
+  /** Of the job. */
+  readonly id: number
+  /** By the monotonic clock. */
+  askedAtMs = 0
+  readonly #context: OlderPayloadContext
+  #task: Promise<void> | undefined
+  #troubles = 0
+  #notBeforeMs = 0
+  #firstKillMs: number | undefined
+  #lastKillMs = -Infinity
+
+  constructor(id: number, context: OlderPayloadContext) {
+    this.id = id
+    this.#context = context
+  }
+
+  get isBusy(): boolean {
+    return this.#task !== undefined
+  }
+
+  /** Resolves when nothing is being done with it. */
+  get idle(): Promise<void> {
+    return this.#task ?? Promise.resolve()
+  }
+
+  isDue(nowMs: number): boolean {
+    return !this.isBusy && nowMs >= this.#notBeforeMs
+  }
+
+  begin(work: () => Promise<void>): void {
+    this.askedAtMs = performance.now()
+    const { log } = this.#context
+    this.#task = work()
+      .then(() => (this.#troubles = 0))
+      .catch((error: unknown) => {
+        this.#notBeforeMs = performance.now() + backOffMs(this.#troubles++)
+        if (this.#troubles > 1 || isAbort(error)) return
+        const unforeseen = error instanceof Fault ? {} : { err: error }
+        const again = `job ${this.id} could not be asked for, will be tried again`
+        log.warn({ job: this.id, ...unforeseen }, `${again}: ${messageOf(error)}`)
+      })
+      .then(() => (this.#task = undefined))
+  }
+
+  /**
+   * Asks once, and does what follows from the answer.
+   *
+   * @returns `false` if the client does not know the payload.
+   * @throws Fault when it has to be asked again.
+   */
+  async ask(active: ActiveJob, payloadId: number, signal: AbortSignal): Promise<boolean> {
+    const { address, gateway } = this.#context
+    const answer = await gateway.ask(address, payloadId, signal)
+    if (answer.is === 'missing') return false
+    if (answer.is === 'result') {
+      await this.#fetch(active, payloadId, 'Completed', answer.content, signal)
+    } else if (answer.status === 'Running') {
+      await this.#onRunning(active, payloadId, answer.pid, signal)
+    } else if (answer.status === 'Cleaned') {
+      await this.lose(active, 'its client has removed its files already')
+    } else if (endings.has(answer.status)) {
+      await this.#fetch(active, payloadId, answer.status as Ending, undefined, signal)
+    }
+    return true
+  }
+
+  async lose({ job, attempt }: ActiveJob, reason: string): Promise<void> {
+    const fact = { is: 'lost', attempt: attempt.number, reason } as const
+    await this.#context.store.learn(job.id, fact, Date.now())
+  }
+
+  async #onRunning(
+    active: ActiveJob,
+    payloadId: number,
+    pid: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { address, gateway, store, limits, killGraceMs } = this.#context
+    const { job, attempt } = active
+    if (job.status !== 'Running') {
+      const instance = attempt.instance ?? ''
+      const fact = { is: 'started', attempt: attempt.number, payloadId, instance } as const
+      await store.learn(job.id, fact, Date.now())
+    }
+    if (job.terminateRequestedAtMs === null && limits.passed(job.id) === undefined) return
+    const now = performance.now()
+    if (this.#firstKillMs !== undefined) {
+      if (now - this.#firstKillMs > killGraceMs + mostAfterKillMs) {
+        return this.#fetch(active, payloadId, 'Killed', undefined, signal)
+      }
+    }
+    // Without a process id it is marked as killed there, and its script starts all the same.
+    if (pid === 0 || now - this.#lastKillMs < killAgainMs) return
+    this.#lastKillMs = now
+    await gateway.kill(address, payloadId, signal)
+    this.#firstKillMs ??= now
+  }
+
+  /** Stores what there is of a payload that has ended, and makes the job final. */
+  async #fetch(
+    active: ActiveJob,
+    payloadId: number,
+    status: Ending,
+    content: Readable | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { store } = this.#context
+    const { job, attempt } = active
+    try {
+      const { result, exitCode } = await this.#store(active, payloadId, content, signal)
+      const verdict = this.#verdict(active, status, exitCode)
+      const fact = { is: 'ended', attempt: attempt.number, ...verdict, result } as const
+      await store.learn(job.id, fact, Date.now())
+    } catch (error) {
+      // Another payload has its id now: this one is nowhere any more.
+      const isLost = error instanceof Fault && /conflict|not_found/.test(error.code)
+      if (isLost) return this.lose(active, messageOf(error))
+      if (isAbort(error) || this.#troubles < mostTroubles) throw error
+      const why = `its result cannot be had: ${messageOf(error)}`
+      const verdict = this.#verdict(active, status, null)
+      if (verdict.status === 'Completed') return this.lose(active, why)
+      const ended = { status: verdict.status, message: `${verdict.message}; ${why}`, result: null }
+      const fact = { is: 'ended', attempt: attempt.number, ...ended } as const
+      await store.learn(job.id, fact, Date.now())
+    }
+  }
+
+  async #store(
+    { job, attempt }: ActiveJob,
+    payloadId: number,
+    content: Readable | undefined,
+    signal: AbortSignal,
+  ) {
+    const { address, files, gateway } = this.#context
+    const marker = markerOf(attempt.key)
+    if (content) {
+      try {
+        return await files.storeOlderResult(job.id, attempt.number, content, marker, true)
+      } catch (error) {
+        // A script's own output.zip is taken for the result there; the directory has it all.
+        if (!(error instanceof Fault && error.code === 'conflict')) throw error
+      }
+    }
+    const directory = await gateway.partial(address, payloadId, signal)
+    return files.storeOlderResult(job.id, attempt.number, directory, marker, false)
+  }
+
+  #verdict(
+    { job }: ActiveJob,
+    status: Ending,
+    exitCode: number | null,
+  ): { readonly status: Ending; readonly message: string } {
+    const exit = { exitCode, killReason: null, cpuSeconds: null }
+    switch (status) {
+      case 'Completed':
+        return { status, message: '' }
+      case 'Invalid':
+        return {
+          status,
+          message:
+            'its client, of version 2.2.3, refused run.sh: it wants "trap \'echo $? > ' +
+            '.orchestrator.exit\' EXIT" in it, and none of the words on its list',
+        }
+      case 'Killed': {
+        const limitMs = this.#context.limits.passed(job.id)
+        return limitMs === undefined || job.terminateRequestedAtMs !== null
+          ? { status, message: 'job terminated' }
+          : judge({ ...exit, killReason: timeLimitReason(limitMs) })
+      }
+      case 'Failed':
+        return exitCode === null
+          ? { status, message: 'run.sh failed; its client, of version 2.2.3, tells no exit code' }
+          : { status, message: judge(exit).message }
+    }
+  }
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError'
+}
