@@ -1,9 +1,10 @@
 /** From the command line to a running program. The only place that exits. */
-import { generalHelp, modeHelp } from './cli/help.ts'
+import { generalHelp, importHelp, modeHelp } from './cli/help.ts'
 import type { Running } from './cli/running.ts'
 import { StartError } from './cli/start-error.ts'
 import { version } from './cli/version.ts'
 import { ConfigError, readClientConfig, readServerConfig } from './config/config.ts'
+import { readImportConfig } from './config/import-config.ts'
 import type { Mode } from './config/settings.ts'
 import { createLog } from './log.ts'
 import type { Log } from './log.ts'
@@ -18,6 +19,7 @@ await main(process.argv.slice(2))
 async function main([first, ...rest]: readonly string[]): Promise<void> {
   if (first === '--version' || first === '-V' || first === 'version') return say(version)
   if (first === '--help' || first === '-h' || first === 'help') return say(generalHelp.trimEnd())
+  if (first === 'import') return importOld(rest)
   if (first !== 'server' && first !== 'client') {
     const what = first === undefined ? 'which mode?' : `"${first}" is not a mode.`
     return exitWith(cannotStart, [`job-orchestrator: ${what}`, '', generalHelp.trimEnd()])
@@ -27,14 +29,7 @@ async function main([first, ...rest]: readonly string[]): Promise<void> {
 }
 
 async function run(mode: Mode, args: readonly string[]): Promise<void> {
-  const stopping = new AbortController()
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      // A second signal does not wait.
-      if (stopping.signal.aborted) process.exit(failed)
-      stopping.abort(signal)
-    })
-  }
+  const stopping = stopSignal()
   let isDrainAsked = false
   let askDrain = (): void => {
     isDrainAsked = true
@@ -51,21 +46,52 @@ async function run(mode: Mode, args: readonly string[]): Promise<void> {
     askDrain = running.drain ?? (() => log.info('SIGUSR1 means nothing to a server'))
     if (isDrainAsked) askDrain()
     log.info('ready')
-    await aborted(stopping.signal)
-    log.info(`${String(stopping.signal.reason)}: stopping; scripts go on`)
+    await aborted(stopping)
+    log.info(`${String(stopping.reason)}: stopping; scripts go on`)
     await running.stop()
     log.info('stopped')
     process.exit(0)
   } catch (error) {
-    if (error instanceof ConfigError) {
-      const faults = error.faults.map((fault) => `  ${fault}`)
-      exitWith(cannotStart, [`job-orchestrator ${mode}: ${error.message}:`, ...faults])
-    }
-    if (error instanceof StartError) {
-      exitWith(cannotStart, [`job-orchestrator ${mode}: ${error.message}`])
-    }
-    throw error
+    refuse(mode, error)
   }
+}
+
+/** `job-orchestrator import`: it ends by itself, or after what it is at when a signal comes. */
+async function importOld(args: readonly string[]): Promise<void> {
+  if (args.includes('--help') || args.includes('-h')) return say(importHelp.trimEnd())
+  try {
+    const config = readImportConfig(args, process.env)
+    const { runImport } = await import('./cli/import.ts')
+    const isWhole = await runImport(config, stopSignal(), say)
+    process.exit(isWhole ? 0 : failed)
+  } catch (error) {
+    refuse('import', error)
+  }
+}
+
+/** Aborted by the first SIGTERM or SIGINT. */
+function stopSignal(): AbortSignal {
+  const stopping = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      // A second signal does not wait.
+      if (stopping.signal.aborted) process.exit(failed)
+      stopping.abort(signal)
+    })
+  }
+  return stopping.signal
+}
+
+/** Ends with a clear line where the operator can mend what is wrong. */
+function refuse(command: string, error: unknown): never {
+  if (error instanceof ConfigError) {
+    const faults = error.faults.map((fault) => `  ${fault}`)
+    exitWith(cannotStart, [`job-orchestrator ${command}: ${error.message}:`, ...faults])
+  }
+  if (error instanceof StartError) {
+    exitWith(cannotStart, [`job-orchestrator ${command}: ${error.message}`])
+  }
+  throw error
 }
 
 /** Each mode loads only what it needs: memory that is not there need not be copied by a fork. */

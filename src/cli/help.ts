@@ -1,16 +1,19 @@
 /** The help texts, from the list of settings. */
 import { settingsOf } from '../config/config.ts'
+import { importFlags } from '../config/import-config.ts'
 import type { Mode } from '../config/settings.ts'
 
 export const generalHelp = `Usage: job-orchestrator server [settings]
        job-orchestrator client [settings]
+       job-orchestrator import --from FILE --data DIRECTORY [settings]
 
 Takes jobs over HTTP, runs them on compute nodes, and brings the results back.
 
   server    takes jobs, keeps them, sends them to clients, serves their results
   client    sits on a compute node and runs what the server sends
+  import    brings the jobs of a server of version 2.2.3 over, once
 
-  --help       this text; after a mode, the mode's settings
+  --help       this text; after one of these, its settings
   --version    the version of this program
 
 Started without settings in two terminals, the two are a working system with a
@@ -55,3 +58,24 @@ export function modeHelp(mode: Mode): string {
     units
   )
 }
+
+/** What can be said to `import`: flag, variable, default, meaning. */
+export const importHelp =
+  `Usage: job-orchestrator import --from FILE --data DIRECTORY [settings]
+
+Brings the jobs, their history and their results of a server of job-orchestrator
+2.2.3 over into a database of this version, under their old ids. Stop both servers
+before. It may be run again, also after it was cut short: it goes on where it was.
+
+${importFlags
+  .map(({ flag, value, help, env, usual }) => {
+    const from = env === undefined ? '' : `${env}: `
+    return `  --${flag} ${value}\n      ${from}${help}${usual == null ? '' : ` (${usual})`}\n`
+  })
+  .join('')}` +
+  `  --dry-run
+      says what would be done, and writes nothing
+
+What ended longer ago than MAX_AGE is brought over and counted; a server removes
+its files then. See docs/switching.md.
+`

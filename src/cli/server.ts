@@ -1,6 +1,4 @@
 /** Assembles the server. What is started first is stopped last. */
-import { existsSync } from 'node:fs'
-import { realpath } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { ServerConfig } from '../config/config.ts'
 import { isActive } from '../domain/job.ts'
@@ -19,10 +17,9 @@ import { Terminator } from '../server/terminate.ts'
 import { TimeLimits } from '../server/time-limit.ts'
 import { JobWatch } from '../server/watch.ts'
 import type { JobChange, JobStore } from '../store/jobs.ts'
-import { inspectDatabase } from '../store/sqlite/database.ts'
 import { openJobStore } from '../store/sqlite/jobs.ts'
-import { takeLock } from '../store/sqlite/lock.ts'
 import { closeApp, listen } from './listen.ts'
+import { takeStore } from './own-store.ts'
 import type { Running } from './running.ts'
 import { starting } from './start-error.ts'
 import { version } from './version.ts'
@@ -114,15 +111,9 @@ async function openStore(
   log: Log,
   starts: AsyncDisposableStack,
 ): Promise<JobStore> {
-  const { dataPath, dbPath, maxAttempts } = config
-  await starting(`cannot use the database ${resolve(dbPath)}`, () => inspectDatabase(dbPath))
-  await starting(`cannot use the data directory ${resolve(dataPath)}`, () => files.prepare())
+  const { dbPath, maxAttempts } = config
+  await takeStore(config, files, starts)
   return starting('cannot open the store', async () => {
-    starts.use(takeLock(files.lockFile, 'give each server its own --data-path and --db-path'))
-    // A symbolic link is the same database.
-    const lockFile = `${await realpath(dbPath).catch(() => dbPath)}.lock`
-    starts.use(takeLock(lockFile, 'give each server its own --db-path and --data-path'))
-    if (!existsSync(dbPath)) await files.belongTo(undefined)
     const store = starts.use(openJobStore(dbPath, { maxAttempts }))
     await files.belongTo(store.serverId)
     const removed = await files.removeLeftovers(store.highestId)

@@ -1,25 +1,14 @@
 /** Opens the server's database file, or says in one line why it cannot be used. */
-import {
-  accessSync,
-  closeSync,
-  constants,
-  copyFileSync,
-  existsSync,
-  mkdtempSync,
-  openSync,
-  readSync,
-  rmSync,
-  statSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { accessSync, closeSync, constants, existsSync, openSync, readSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { messageOf } from '../../domain/errors.ts'
 import { migrations } from './migrations/index.ts'
+import { openSnapshot } from './snapshot.ts'
 
 /** `job3` in ASCII, in the header of every database of ours (SQLite file format, offset 68). */
-const applicationId = 0x6a6f6233
+export const applicationId = 0x6a6f6233
 
 /** Why a store cannot be opened, for the operator, in one line. */
 export class StoreError extends Error {
@@ -81,7 +70,8 @@ function refuseForeign(path: string): void {
   throw new StoreError(
     tables.includes('jobs')
       ? `${path} is a database of job-orchestrator 2.2.3; it was left untouched: ` +
-          'give another --db-path to start afresh, and keep this one for its old jobs'
+          'give another --db-path, and bring the old jobs over to that one before the start, with ' +
+          `job-orchestrator import --from ${path} --data ITS-DATA-PATH --db-path ANOTHER`
       : `${path} is the database of another program; give another --db-path`,
   )
 }
@@ -104,27 +94,17 @@ type Peek = { readonly id: number; readonly tables: unknown[] }
 
 function peek(path: string): Peek {
   try {
-    if (existsSync(`${path}-wal`)) return peekAtCopy(path)
+    if (existsSync(`${path}-wal`)) {
+      // What a process that was killed left in its journal counts.
+      using copy = openSnapshot(path)
+      return contentsOf(copy)
+    }
     const url = pathToFileURL(resolve(path))
     url.search = '?immutable=1' // neither a lock nor a journal is made beside it
     using database = new DatabaseSync(url, { readOnly: true })
     return contentsOf(database)
   } catch (error) {
     throw new StoreError(`${path} is damaged: ${messageOf(error)}`, { cause: error })
-  }
-}
-
-/** What a process that was killed left in its journal counts; reading it changes both files. */
-function peekAtCopy(path: string): Peek {
-  const directory = mkdtempSync(join(tmpdir(), 'job-orchestrator-'))
-  try {
-    const copy = join(directory, 'db.sqlite')
-    copyFileSync(`${path}-wal`, `${copy}-wal`)
-    copyFileSync(path, copy)
-    using database = new DatabaseSync(copy)
-    return contentsOf(database)
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
   }
 }
 

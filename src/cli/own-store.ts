@@ -1,0 +1,30 @@
+import { existsSync } from 'node:fs'
+import { realpath } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import type { JobFiles } from '../files/job-files.ts'
+import { inspectDatabase } from '../store/sqlite/database.ts'
+import { takeLock } from '../store/sqlite/lock.ts'
+import { starting } from './start-error.ts'
+
+/**
+ * Makes sure that this process alone uses a server's database and its files, and that nothing else
+ * is there; the database need not be there yet.
+ *
+ * @param held gets the locks.
+ * @throws StartError when something is in the way that the operator can mend.
+ */
+export async function takeStore(
+  { dbPath, dataPath }: { readonly dbPath: string; readonly dataPath: string },
+  files: JobFiles,
+  held: AsyncDisposableStack,
+): Promise<void> {
+  await starting(`cannot use the database ${resolve(dbPath)}`, () => inspectDatabase(dbPath))
+  await starting(`cannot use the data directory ${resolve(dataPath)}`, () => files.prepare())
+  await starting('cannot open the store', async () => {
+    held.use(takeLock(files.lockFile, 'give each server its own --data-path and --db-path'))
+    // A symbolic link is the same database.
+    const lockFile = `${await realpath(dbPath).catch(() => dbPath)}.lock`
+    held.use(takeLock(lockFile, 'give each server its own --db-path and --data-path'))
+    if (!existsSync(dbPath)) await files.belongTo(undefined)
+  })
+}
