@@ -1,5 +1,7 @@
 /** `job-orchestrator import`: an installation of 2.2.3 becomes one of ours. */
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import {
   copyFile,
   mkdir,
@@ -13,9 +15,12 @@ import {
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
+import { promisify } from 'node:util'
 import { Lab, until } from './harness/lab.ts'
 import { OldInstallation, makeZip } from './harness/old-installation.ts'
 import { refusal } from './harness/refusal.ts'
+
+const run = promisify(execFile)
 
 /** The places of the lab's server, so that it finds what was imported. */
 const target = ['--db-path', 'server.sqlite', '--data-path', 'server']
@@ -200,7 +205,10 @@ test('while 2.2.3 runs only what has ended is imported, and the rest later', asy
   assert.equal(await first.exit(), 0, first.said)
   assert.match(first.errors, new RegExp(`process .*\\b${process.pid}\\b.* has old\\.sqlite open`))
   assert.match(first.output, /^imported 1 job$/m)
-  assert.match(first.output, /^3 jobs not imported: 2\.2\.3 runs/m)
+  assert.match(
+    first.output,
+    /^3 jobs not imported: 2\.2\.3 runs, and has 2 queued and 1 under way/m,
+  )
   {
     // Whatever comes to a server meanwhile gets no id of those that are to follow.
     using ours = new DatabaseSync(join(lab.directory, 'server.sqlite'))
@@ -283,6 +291,36 @@ test('cut short by any signal, it goes on where it was, and nothing is half ther
   const left = (await readdir(jobsDirectory)).filter((name) => /^\d+$/.test(name))
   assert.equal(left.length, count)
   assert.deepEqual(await readdir(join(jobsDirectory, 'incoming')), [])
+})
+
+test('on a full disk nothing is half there, and with more room it goes on', async (t) => {
+  await using lab = await Lab.create()
+  using old = new OldInstallation(lab.directory)
+  const zip = await makeZip({ 'a.txt': randomBytes(10_000).toString('hex') })
+  for (let index = 0; index < 300; index++) old.add('completed', { files: { 'output.zip': zip } })
+  old.database.close()
+  const small = join(lab.directory, 'small')
+  await mkdir(small)
+  const mount = (options: string) => run('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', small])
+  try {
+    await mount('size=3m')
+  } catch (error) {
+    t.skip(`a small file system cannot be mounted here: ${String(error).split('\n')[0]}`)
+    return
+  }
+  try {
+    const places = ['--db-path', 'small/n.sqlite', '--data-path', 'small/n']
+    const args = ['import', '--from', 'old.sqlite', '--data', 'old-data', ...places]
+    const full = lab.program(args)
+    assert.equal(await full.exit(), 2, full.said)
+    assert.match(full.errors, /no space left on .*; what was imported before that is whole: mend/)
+    await mount('remount,size=60m')
+    assert.match(await imported(lab, args), /^imported 300 jobs$/m)
+    const result = await readFile(join(small, 'n', 'jobs', '300', 'result.1.zip'))
+    assert.deepEqual(result, zip)
+  } finally {
+    await run('umount', ['--lazy', small])
+  }
 })
 
 test('--dry-run says the same, and writes nothing', async () => {

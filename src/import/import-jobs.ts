@@ -80,7 +80,7 @@ function pick({ target, onlyEnded }: Import, old: OldJob, report: Report): Whole
     return undefined
   }
   if (onlyEnded && isUnderWay(status)) {
-    report.waits()
+    report.waits(old)
     return undefined
   }
   return { ...old, userId, service }

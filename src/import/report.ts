@@ -17,7 +17,8 @@ export class Report {
   #resultBytes = 0
   #tooOld = 0
   #thereCount = 0
-  #waiting = 0
+  #queuedThere = 0
+  #underWay = 0
   #seen = 0
 
   /** @param maxAgeMs MAX_AGE of the server that is to be. */
@@ -56,9 +57,10 @@ export class Report {
   }
 
   /** A job that 2.2.3 may still change. */
-  waits(): void {
+  waits(old: OldJob): void {
     this.#seen++
-    this.#waiting++
+    if (fateOf(old.status).is === 'queued') this.#queuedThere++
+    else this.#underWay++
   }
 
   #trouble(line: string): void {
@@ -80,10 +82,10 @@ export class Report {
     const total = [...this.#counts.values()].reduce((sum, count) => sum + count, 0)
     const lines = [`${isDry ? 'would import' : 'imported'} ${jobs(total)}`, ...counts]
     if (this.#thereCount > 0) lines.push(`${jobs(this.#thereCount)} had been imported before`)
-    if (this.#waiting > 0) {
+    if (this.#queuedThere + this.#underWay > 0) {
       lines.push(
-        `${jobs(this.#waiting)} not imported: 2.2.3 runs, and has not ended them; stop it and ` +
-          'import again',
+        `${jobs(this.#queuedThere + this.#underWay)} not imported: 2.2.3 runs, and has ` +
+          `${this.#queuedThere} queued and ${this.#underWay} under way; stop it and import again`,
       )
     }
     if (this.#tooOld > 0) {
