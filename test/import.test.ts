@@ -194,6 +194,24 @@ test('what is only in the journal of a killed 2.2.3 counts, and stays there', as
   assert.deepEqual(await contentsOfOld(lab), before)
 })
 
+test('what a killed 2.2.3 had not committed does not count', async () => {
+  await using lab = await Lab.create()
+  await mkdir(join(lab.directory, 'live'))
+  using live = new OldInstallation(join(lab.directory, 'live'))
+  live.add('killed')
+  // More than the cache holds: so it is written to the file before it is committed.
+  live.database.exec(`pragma cache_size = 1; begin; update jobs set status = 'failed'`)
+  for (let index = 0; index < 500; index++) live.add('failed', { files: null })
+  for (const part of ['', '-journal']) {
+    await copyFile(live.dbPath + part, join(lab.directory, `old.sqlite${part}`))
+  }
+  live.database.exec('rollback')
+  await rename(live.dataPath, join(lab.directory, 'old-data'))
+  const before = await contentsOfOld(lab)
+  assert.match(await imported(lab), /^imported 1 job\n {2}Killed {4}1$/m)
+  assert.deepEqual(await contentsOfOld(lab), before)
+})
+
 test('while 2.2.3 runs only what has ended is imported, and the rest later', async () => {
   await using lab = await Lab.create()
   using old = new OldInstallation(lab.directory)

@@ -42,7 +42,7 @@ test('a database of 2.2.3 is recognised and left untouched, and nothing is made'
   const before = await contents(lab.directory)
   assert.match(
     await refusal(lab.program(on('db.sqlite'))),
-    /db\.sqlite is a database of job-orchestrator 2\.2\.3; it was left untouched: give another --db/,
+    /db\.sqlite is a database of job-orchestrator 2\.2\.3; it was left untouched: give another --db-path, and .* job-orchestrator import --from db\.sqlite --data /,
   )
   assert.deepEqual(await contents(lab.directory), before)
   assert.deepEqual([...before.keys()], ['db.sqlite'])
