@@ -64,8 +64,9 @@ export const importHelp =
   `Usage: job-orchestrator import --from FILE --data DIRECTORY [settings]
 
 Brings the jobs, their history and their results of a server of job-orchestrator
-2.2.3 over into a database of this version, under their old ids. Stop both servers
-before. It may be run again, also after it was cut short: it goes on where it was.
+2.2.3 over into a database of this version, under their old ids. While 2.2.3 runs,
+only what has ended comes over; stop it and run this again for the rest. It may
+always be run again, also after it was cut short: it goes on where it was.
 
 ${importFlags
   .map(({ flag, value, help, env, usual }) => {
