@@ -47,8 +47,9 @@ const statements = {
       select reason from history where job_id = jobs.id order by id limit 1
     ) as beginning
     from jobs where id = ?`,
-  insertJob: `insert into jobs (id, user_id, service, status, created_at_ms, changed_at_ms)
-    values (:id, :userId, :service, 'Queued', :createdAtMs, :nowMs)`,
+  // 2.2.3 knows no directories.
+  insertJob: `insert into jobs (id, user_id, service, status, is_flat, created_at_ms, changed_at_ms)
+    values (:id, :userId, :service, 'Queued', 1, :createdAtMs, :nowMs)`,
   insertAttempt: `insert into attempts (job_id, number, key, upload_url, download_url,
       terminate_url, payload_id, claimed_at_ms, ended_at_ms, outcome)
     values (:id, 1, :key, :nobody, :nobody, :nobody, :payloadId, :createdAtMs, :endedAtMs, :outcome)`,
