@@ -41,6 +41,7 @@ const facts: readonly Fact[] = [
   { is: 'broken', attempt: 1, reason: 'files are gone' },
   { is: 'unanswered', attempt: 1, reason: 'no answer' },
   { is: 'terminate requested' },
+  { is: 'aged', maxAgeMs: 900 },
 ]
 
 /** The statuses that a fact leads through. */
@@ -51,7 +52,7 @@ function walk(before: Job, fact: Fact): JobStatus[] {
 test('what each fact leads to, in every status', () => {
   const no: JobStatus[] = []
   const expected: Partial<Record<JobStatus, JobStatus[][]>> = {
-    Queued: [no, no, no, no, no, no, no, no, no, ['Killed']],
+    Queued: [no, no, no, no, no, no, no, no, no, ['Killed'], no],
     Processing: [
       ['Submitted'],
       ['Submitted', 'Running'],
@@ -63,6 +64,7 @@ test('what each fact leads to, in every status', () => {
       ['Failed'],
       ['Queued'],
       ['Processing'],
+      no,
     ],
     Submitted: [
       no,
@@ -75,8 +77,9 @@ test('what each fact leads to, in every status', () => {
       no,
       no,
       ['Submitted'],
+      no,
     ],
-    Running: [no, no, no, no, ['Completed'], ['Killed'], ['Queued'], no, no, ['Running']],
+    Running: [no, no, no, no, ['Completed'], ['Killed'], ['Queued'], no, no, ['Running'], no],
   }
   for (const status of jobStatuses.filter((one) => !isFinal(one))) {
     const walks = facts.map((fact) => walk(job(status), fact))
@@ -85,8 +88,8 @@ test('what each fact leads to, in every status', () => {
   for (const status of jobStatuses.filter(isFinal)) {
     assert.deepEqual(
       facts.flatMap((fact) => walk(job(status), fact)),
-      [],
-      `${status} is final`,
+      status === 'Cleaned' ? [] : ['Cleaned'],
+      `${status} is final, and gets old`,
     )
   }
 })
@@ -107,7 +110,7 @@ test('every step that is decided is a legal one, whatever marks the job has', ()
 })
 
 test('what comes from another attempt changes nothing', () => {
-  for (const fact of facts.filter((one) => one.is !== 'terminate requested')) {
+  for (const fact of facts.filter((one) => 'attempt' in one)) {
     for (const status of ['Processing', 'Submitted', 'Running'] as const) {
       assert.deepEqual(walk(job(status, { attempt: 2 }), fact), [], `${fact.is} in ${status}`)
     }
@@ -162,4 +165,23 @@ test('an end keeps its message and its result', () => {
     job: { message: 'exit code 3', result },
     attempt: { endedAtMs: now, outcome: 'exit code 3' },
   })
+})
+
+test('a final job is cleaned when it is old enough, and not before', () => {
+  const aged: Fact = { is: 'aged', maxAgeMs: 900 }
+  assert.deepEqual(walk(job('Completed', { finalAtMs: 101 }), aged), [])
+  const [change] = decide(job('Completed', { finalAtMs: 100 }), aged, rules, now)
+  assert.deepEqual(change, {
+    to: 'Cleaned',
+    reason: `it ended 900 ms ago; its result had 10 bytes, SHA-256 ${result.sha256}`,
+    job: { message: 'it was Completed; its files were removed after 900 ms', result: null },
+  })
+})
+
+test('how it ended stays in the message of a cleaned job', () => {
+  const killed = job('Killed', { message: 'job terminated' })
+  const [change] = decide(killed, { is: 'aged', maxAgeMs: 10 }, rules, now)
+  assert.equal(change?.reason, 'it ended 997 ms ago')
+  const { message } = change?.job ?? {}
+  assert.equal(message, 'it was Killed (job terminated); its files were removed after 10 ms')
 })

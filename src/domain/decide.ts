@@ -3,8 +3,10 @@
  * here inside one transaction, so that a decision and the row it was made from belong together.
  *
  * Facts arrive late, twice and out of order. A fact about an attempt that is not the job's current
- * one, or about a job that is final, changes nothing; a fact that is already known neither.
+ * one, or about a job that is final, changes nothing, but for its age; a fact that is already known
+ * neither.
  */
+import { sayDuration } from './duration.ts'
 import { isActive, isFinal } from './job.ts'
 import type { Attempt, Ending, Job, JobStatus, Result } from './job.ts'
 
@@ -48,6 +50,8 @@ export type Fact =
   /** The files of the job are not there any more, or not whole. */
   | { readonly is: 'broken'; readonly attempt: number; readonly reason: string }
   | { readonly is: 'terminate requested' }
+  /** What is final for so long is to lose its files. */
+  | { readonly is: 'aged'; readonly maxAgeMs: number }
 
 /** One step, or a mark on the job when `to` is the status that it has. */
 export type Change = {
@@ -76,6 +80,7 @@ export type Rules = {
  */
 export function decide(job: Job, fact: Fact, rules: Rules, nowMs: number): Change[] {
   if (fact.is === 'terminate requested') return decideTerminate(job, nowMs)
+  if (fact.is === 'aged') return decideAged(job, fact.maxAgeMs, nowMs)
   if (fact.attempt !== job.attempt || !isActive(job.status)) return []
   switch (fact.is) {
     case 'accepted':
@@ -110,6 +115,24 @@ function decideTerminate(job: Job, nowMs: number): Change[] {
     return [{ to: 'Killed', reason, job: { ...mark, retryAtMs: null, message: reason } }]
   }
   return [{ to: job.status, reason: 'terminate requested', job: mark }]
+}
+
+/** How it ended stays in the message, and what its result was in the history. */
+function decideAged(job: Job, maxAgeMs: number, nowMs: number): Change[] {
+  const { status, finalAtMs, message, result } = job
+  if (finalAtMs === null || status === 'Cleaned' || nowMs - finalAtMs < maxAgeMs) return []
+  const ended = message === '' ? status : `${status} (${message})`
+  const had = result ? `; its result had ${result.sizeBytes} bytes, SHA-256 ${result.sha256}` : ''
+  return [
+    {
+      to: 'Cleaned',
+      reason: `it ended ${sayDuration(nowMs - finalAtMs)} ago${had}`,
+      job: {
+        message: `it was ${ended}; its files were removed after ${sayDuration(maxAgeMs)}`,
+        result: null,
+      },
+    },
+  ]
 }
 
 function accept(job: Job, { payloadId, instance }: Receipt, nowMs: number): Change[] {

@@ -2,7 +2,17 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sayDuration } from './duration.ts'
 
-test('a time is said in its largest whole unit', () => {
-  const said = [250, 1_500, 2_000, 90_000, 600_000, 7_200_000, 864_000_000].map(sayDuration)
-  assert.deepEqual(said, ['250 ms', '1500 ms', '2 s', '90 s', '10 min', '2 h', '10 d'])
+test('times are said in the largest unit that they fill', () => {
+  const said = [0, 999.5, 1000, 2500, 60_000, 5_400_000, 86_399_999, 86_400_000, 864_000_000]
+  assert.deepEqual(said.map(sayDuration), [
+    '0 ms',
+    '999 ms',
+    '1 s',
+    '2.5 s',
+    '1 min',
+    '1.5 h',
+    '23.9 h',
+    '1 d',
+    '10 d',
+  ])
 })

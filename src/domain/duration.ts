@@ -1,12 +1,16 @@
-const units = [
+/** Times as people read them. */
+
+const units: readonly (readonly [unit: string, ms: number])[] = [
   ['d', 86_400_000],
   ['h', 3_600_000],
   ['min', 60_000],
-  ['s', 1_000],
-] as const
+  ['s', 1000],
+]
 
-/** A time as people say it, in its largest unit that is whole: `90 s`, `10 min`, `250 ms`. */
+/** `10 d`, `1.5 h`, `2 s`: in the largest unit that it fills, with one decimal at most. */
 export function sayDuration(ms: number): string {
-  const [unit, size] = units.find(([, each]) => ms >= each && ms % each === 0) ?? ['ms', 1]
-  return `${ms / size} ${unit}`
+  for (const [unit, size] of units) {
+    if (ms >= size) return `${Math.floor((ms / size) * 10) / 10} ${unit}`
+  }
+  return `${Math.floor(ms)} ms`
 }
