@@ -266,6 +266,64 @@ export function jobStoreSuite(name: string, open: () => Promise<JobStore>): void
     assert.deepEqual([...(await store.backlog()).keys()], ['one'])
   })
 
+  check('final jobs are found by their ages, the oldest first', async (store) => {
+    const ids = [3, 1, 2].map(() => store.reserveId())
+    for (const id of ids) await store.insert({ id, userId: 'ada', service: 'example' }, 1)
+    assert.equal(await store.oldestFinalAtMs(), undefined)
+    for (const [index, atMs] of [300, 100, 200].entries()) {
+      await store.learn(ids[index] ?? 0, { is: 'terminate requested' }, atMs)
+    }
+    await insert(store)
+    await claimed(store)
+    await insert(store)
+    assert.equal(await store.oldestFinalAtMs(), 100)
+    assert.deepEqual(await store.finalBefore(300, 10), [2, 3])
+    assert.deepEqual(await store.finalBefore(1_000, 10), [2, 3, 1], 'what is not final has no age')
+    assert.deepEqual(await store.finalBefore(1_000, 1), [2])
+    assert.equal(await store.learn(2, { is: 'aged', maxAgeMs: 50 }, 149), undefined)
+    const cleaned = await store.learn(2, { is: 'aged', maxAgeMs: 50 }, 150)
+    assert.equal(cleaned?.status, 'Cleaned')
+    assert.equal(cleaned?.finalAtMs, 100)
+    assert.deepEqual(await store.finalBefore(1_000, 10), [3, 1])
+    assert.equal(await store.oldestFinalAtMs(), 200)
+  })
+
+  check('a cleaned job keeps its record, and has no result', async (store) => {
+    const { id } = await insert(store)
+    await claimed(store)
+    await learn(store, { id }, end(1))
+    const before = await store.history(id)
+    const cleaned = await store.learn(id, { is: 'aged', maxAgeMs: 10 }, 13)
+    assert.deepEqual(await store.find(id), cleaned)
+    assert.deepEqual([cleaned?.status, cleaned?.result], ['Cleaned', null])
+    assert.deepEqual((await store.history(id)).slice(0, -1), before)
+    const last = (await store.history(id)).at(-1)
+    assert.deepEqual([last?.atMs, last?.from, last?.to], [13, 'Completed', 'Cleaned'])
+    assert.equal((await store.attempts(id)).length, 1)
+  })
+
+  check('only jobs that are there and not cleaned need their files', async (store) => {
+    assert.deepEqual(await store.withoutFiles([]), [])
+    const queued = await insert(store)
+    await claimed(store)
+    const skipped = store.reserveId()
+    const [killed, cleaned] = [await insert(store), await insert(store)]
+    for (const { id } of [killed, cleaned]) {
+      await store.learn(id, { is: 'terminate requested' }, 10)
+    }
+    await store.learn(cleaned.id, { is: 'aged', maxAgeMs: 1 }, 20)
+    const ids = [queued.id, skipped, killed.id, cleaned.id, 99]
+    assert.deepEqual(await store.withoutFiles(ids), [skipped, cleaned.id, 99])
+  })
+
+  check('the time of the last change is remembered', async (store) => {
+    assert.equal(await store.lastChangeAtMs(), null)
+    const { id } = await insert(store)
+    assert.equal(await store.lastChangeAtMs(), 1)
+    await store.learn(id, { is: 'terminate requested' }, 50)
+    assert.equal(await store.lastChangeAtMs(), 50)
+  })
+
   check('listeners hear every change, in order, after it was committed', async (store) => {
     const heard: JobChange[] = []
     store.onChange((change) => heard.push(change))

@@ -101,6 +101,18 @@ export interface JobStore extends AsyncDisposable {
    */
   releaseRetries(nowMs: number): Promise<number | undefined>
 
+  /** Ids of jobs that were final before this and are not `Cleaned`; those that were so first. */
+  finalBefore(beforeMs: number, limit: number): Promise<number[]>
+
+  /** When the job that was final first became so, of those that are not `Cleaned`. */
+  oldestFinalAtMs(): Promise<number | undefined>
+
+  /** Which of these ids need no files: there is no such job, or it is `Cleaned`. */
+  withoutFiles(ids: readonly number[]): Promise<number[]>
+
+  /** The time of the last change that was written; `null` before the first. */
+  lastChangeAtMs(): Promise<number | null>
+
   /** Calls `listener` with every change, in order, after it was committed. */
   onChange(listener: (change: JobChange) => void): void
 }

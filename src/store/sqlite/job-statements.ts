@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 
 /** Every statement that the server's store runs, prepared once. */
-const statements = {
+export const statements = {
   server: 'select server_id from server',
   highestId: "select coalesce((select seq from sqlite_sequence where name = 'jobs'), 0) as id",
   job: 'select * from jobs where id = ?',
@@ -49,6 +49,13 @@ const statements = {
   countStart: 'update services set starts = starts + 1 where service = ?',
   releaseRetries: 'update jobs set retry_at_ms = null where retry_at_ms <= ?',
   nextRetry: 'select min(retry_at_ms) as next from jobs where retry_at_ms is not null',
+  finalBefore: `select id from jobs where final_at_ms < ? and status <> 'Cleaned'
+    order by final_at_ms limit ?`,
+  oldestFinal: `select min(final_at_ms) as oldest from jobs
+    where final_at_ms is not null and status <> 'Cleaned'`,
+  withoutFiles: `select value as id from json_each(?)
+    where not exists (select 1 from jobs where jobs.id = value and status <> 'Cleaned')`,
+  lastChange: 'select at_ms from history order by id desc limit 1',
 } as const
 
 export type JobStatements = Readonly<Record<keyof typeof statements, StatementSync>>

@@ -7,6 +7,7 @@ import { after, test } from 'node:test'
 import { isFinal, jobStatuses, jobWalk } from '../../domain/job.ts'
 import { jobStoreSuite } from '../jobs.suite.ts'
 import { openDatabase } from './database.ts'
+import { statements } from './job-statements.ts'
 import { openJobStore } from './jobs.ts'
 
 const rules = { maxAttempts: 3 }
@@ -93,22 +94,30 @@ test('the database refuses impossible rows', () => {
   for (const sql of impossible) assert.throws(() => database.exec(sql), Error, sql)
 })
 
-test('who is next is found by an index, however many wait', () => {
+/** How SQLite finds what a statement asks for, in an empty database. */
+function planOf(sql: string): string {
   const path = newFile()
   openDatabase(path).close()
   using database = new DatabaseSync(path)
-  const plan = (sql: string) =>
-    database
-      .prepare(`explain query plan ${sql}`)
-      .all()
-      .map((row) => String(row['detail']))
-      .join('; ')
-  const turn = plan(`select user_id, active, last_start, first_job from turns
-    where service = 's' and queued > 0 order by active, last_start, first_job limit 1`)
+  const rows = database.prepare(`explain query plan ${sql}`).all()
+  return rows.map((row) => String(row['detail'])).join('; ')
+}
+
+test('who is next is found by an index, however many wait', () => {
+  const turn = planOf(statements.nextTurn.replaceAll('?', "'s'"))
   assert.match(turn, /USING (COVERING )?INDEX turns_next/)
   assert.doesNotMatch(turn, /TEMP B-TREE|^SCAN/)
-  const job = plan(`select id from jobs where service = 's' and user_id = 'u'
-    and status = 'Queued' and retry_at_ms is null order by id limit 1`)
+  const job = planOf(statements.nextJob.replaceAll('?', "'s'"))
   assert.match(job, /INDEX jobs_queue/)
   assert.doesNotMatch(job, /TEMP B-TREE|^SCAN/)
+})
+
+test('what is too old, and what needs no files, is found by an index, however many there are', () => {
+  const finalBefore = planOf(statements.finalBefore.replaceAll('?', '1'))
+  assert.match(finalBefore, /^SEARCH jobs USING (COVERING )?INDEX jobs_ages/)
+  assert.doesNotMatch(finalBefore, /TEMP B-TREE/)
+  assert.match(planOf(statements.oldestFinal), /^SEARCH jobs USING (COVERING )?INDEX jobs_ages/)
+  const withoutFiles = planOf(statements.withoutFiles.replaceAll('?', "'[1]'"))
+  assert.match(withoutFiles, /SEARCH jobs USING INTEGER PRIMARY KEY/)
+  assert.doesNotMatch(planOf(statements.lastChange), /TEMP B-TREE/)
 })

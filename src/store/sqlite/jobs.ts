@@ -190,6 +190,23 @@ class SqliteJobStore implements JobStore {
     })
   }
 
+  async finalBefore(beforeMs: number, limit: number): Promise<number[]> {
+    return this.#sql.finalBefore.all(beforeMs, limit).map((row) => integer(row, 'id'))
+  }
+
+  async oldestFinalAtMs(): Promise<number | undefined> {
+    return maybeInteger(this.#sql.oldestFinal.get() ?? {}, 'oldest') ?? undefined
+  }
+
+  async withoutFiles(ids: readonly number[]): Promise<number[]> {
+    return this.#sql.withoutFiles.all(JSON.stringify(ids)).map((row) => integer(row, 'id'))
+  }
+
+  async lastChangeAtMs(): Promise<number | null> {
+    const row = this.#sql.lastChange.get()
+    return row ? integer(row, 'at_ms') : null
+  }
+
   onChange(listener: (change: JobChange) => void): void {
     this.#listeners.push(listener)
   }

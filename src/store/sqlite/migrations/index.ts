@@ -1,8 +1,9 @@
 import { jobsAndHistory } from './0001-jobs-and-history.ts'
+import { ages } from './0002-ages.ts'
 import { flatJobs } from './0003-flat-jobs.ts'
 
 /**
  * The steps from an empty database to the newest version, in order. A step that was released is
  * never edited: what changes comes as a further one.
  */
-export const migrations: readonly string[] = [jobsAndHistory, flatJobs]
+export const migrations: readonly string[] = [jobsAndHistory, ages, flatJobs]

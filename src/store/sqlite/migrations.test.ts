@@ -1,0 +1,79 @@
+/** Yesterday's databases, opened by the program of today. */
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, test } from 'node:test'
+import { openJobStore } from './jobs.ts'
+import { jobsAndHistory } from './migrations/0001-jobs-and-history.ts'
+import { migrations } from './migrations/index.ts'
+
+const rules = { maxAttempts: 3 }
+const directory = await mkdtemp(join(tmpdir(), 'job-orchestrator-test-'))
+after(() => rm(directory, { recursive: true }))
+
+/** A database as the first version left it: a job in each of these statuses, by the way to it. */
+function makeFirst(path: string): void {
+  using database = new DatabaseSync(path)
+  database.exec(`pragma journal_mode = wal; begin; ${jobsAndHistory}
+    pragma application_id = 0x6a6f6233; pragma user_version = 1; commit;`)
+  const sha256 = 'b'.repeat(64)
+  for (const id of [1, 2, 3, 4]) {
+    database.exec(`insert into jobs (id, user_id, service, status, created_at_ms, changed_at_ms)
+        values (${id}, 'ada', 'example', 'Queued', 100, 100);
+      insert into history (job_id, at_ms, to_status, attempt, reason)
+        values (${id}, 100, 'Queued', 0, 'uploaded')`)
+  }
+  for (const id of [1, 2]) {
+    database.exec(`insert into attempts
+        (job_id, number, key, upload_url, download_url, terminate_url, claimed_at_ms)
+        values (${id}, 1, 'key-${id}', 'http://a/submit', 'http://a/retrieve', 'http://a/kill', 200);
+      update jobs set status = 'Processing', attempt = 1, changed_at_ms = 200 where id = ${id};
+      update jobs set status = 'Submitted' where id = ${id};
+      update jobs set status = 'Running' where id = ${id}`)
+  }
+  database.exec(`update jobs set status = 'Completed', final_at_ms = 300, result_size_bytes = 5,
+      result_sha256 = '${sha256}', changed_at_ms = 300 where id = 1;
+    update jobs set status = 'Killed', final_at_ms = 250, message = 'job terminated' where id = 3;
+    insert into history (job_id, at_ms, from_status, to_status, attempt, reason)
+      values (1, 300, 'Running', 'Completed', 1, 'run.sh ended with exit code 0')`)
+}
+
+test('a database of the first version goes on as it was, with what has come since', async () => {
+  const path = join(directory, 'first.sqlite')
+  makeFirst(path)
+  let serverId: string
+  {
+    await using store = openJobStore(path, rules)
+    serverId = store.serverId
+    const jobs = await Promise.all([1, 2, 3, 4].map((id) => store.find(id)))
+    assert.deepEqual(
+      jobs.map((job) => job?.status),
+      ['Completed', 'Running', 'Killed', 'Queued'],
+    )
+    assert.equal((await store.history(1)).length, 2)
+    assert.equal(await store.lastChangeAtMs(), 300)
+    assert.equal(store.highestId, 4)
+    assert.deepEqual(
+      (await store.active()).map(({ attempt }) => attempt.key),
+      ['key-2'],
+    )
+    const client = { uploadUrl: 'http://a/submit', downloadUrl: '', terminateUrl: '' }
+    const quota = { runsPerUser: 2, maxRuns: 2 }
+    const claimed = await store.claim('example', quota, { key: 'key-4', client }, 400)
+    assert.equal(claimed?.job.id, 4)
+    assert.deepEqual(await store.finalBefore(1_000, 10), [3, 1])
+    const cleaned = await store.learn(1, { is: 'aged', maxAgeMs: 100 }, 400)
+    assert.equal(cleaned?.status, 'Cleaned')
+    assert.deepEqual(await store.withoutFiles([1, 2, 3, 4, 5]), [1, 5])
+  }
+  {
+    using database = new DatabaseSync(path)
+    const version = database.prepare('pragma user_version').get()
+    assert.equal(version?.['user_version'], migrations.length)
+  }
+  await using again = openJobStore(path, rules)
+  assert.equal(again.serverId, serverId)
+  assert.equal((await again.find(1))?.status, 'Cleaned')
+})
