@@ -1,6 +1,8 @@
 /** Assembles the client. What is started first is stopped last. */
 import { resolve } from 'node:path'
+import { Cleaner } from '../client/cleaner.ts'
 import { commonEnvironment } from '../client/environment.ts'
+import { Contacts } from '../client/contacts.ts'
 import { Drain } from '../client/drain.ts'
 import { EventHub } from '../client/events.ts'
 import { LoadMeter } from '../client/load.ts'
@@ -35,7 +37,7 @@ export async function startClient(
   log: Log,
 ): Promise<Running> {
   await using starts = new AsyncDisposableStack()
-  const { dataPath, slots, killGraceMs } = config
+  const { dataPath, slots, killGraceMs, maxAgeMs } = config
   const files = new PayloadFiles(dataPath)
   await starting(`cannot use the data directory ${resolve(dataPath)}`, () => files.prepare())
   const memory = await starting('cannot open the store', () => {
@@ -58,6 +60,7 @@ export async function startClient(
     files,
     events,
     drain,
+    contacts: new Contacts(),
     log,
     slots,
     executor: bashExecutor(killGraceMs, log),
@@ -70,6 +73,9 @@ export async function startClient(
   const hurry = new AbortController()
   starts.defer(() => runner.stop(hurry.signal))
   runner.start()
+  const cleaner = new Cleaner({ ...context, maxAgeMs })
+  starts.defer(() => cleaner.stop())
+  cleaner.start()
   const app = createClientApp({ ...room, meter })
   starts.defer(() => closeApp(app))
   // First of all: while requests finish, no script is started.

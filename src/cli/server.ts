@@ -8,6 +8,7 @@ import { httpGateway } from '../http/gateway.ts'
 import { olderGateway } from '../http/older-gateway.ts'
 import { createServerApp } from '../http/server/app.ts'
 import type { Log } from '../log.ts'
+import { Cleaner } from '../server/cleaner.ts'
 import type { ClientListener } from '../server/client-listener.ts'
 import { Clients } from '../server/clients.ts'
 import { Getter } from '../server/getter.ts'
@@ -36,6 +37,9 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
   await using starts = new AsyncDisposableStack()
   const files = new JobFiles(config.dataPath)
   const store = await openStore(config, files, log, starts)
+  const { maxAgeMs } = config
+  const lastSeenMs = await store.lastChangeAtMs()
+  const cleaner = new Cleaner({ store, files, log, maxAgeMs, lastSeenMs })
   const { call } = starts.use(openCalls())
   const gateway = httpGateway(call)
   const olderOnes = olderGateway(call)
@@ -94,6 +98,8 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
   starts.defer(() => sender.rest())
   const address = await listen(app, config.host, config.port)
   sender.start()
+  starts.defer(() => cleaner.stop())
+  cleaner.start()
   await greet(config, address, clients, log)
   const running = starts.move()
   return { address, stop: () => running.disposeAsync() }
@@ -116,10 +122,19 @@ async function openStore(
   return starting('cannot open the store', async () => {
     const store = starts.use(openJobStore(dbPath, { maxAttempts }))
     await files.belongTo(store.serverId)
-    const removed = await files.removeLeftovers(store.highestId)
-    if (removed > 0) log.info({ removed }, `removed ${removed} unfinished uploads`)
+    await removeLeftovers(store, files, log)
     return store
   })
+}
+
+/** What earlier processes left of uploads and of jobs that are gone. */
+async function removeLeftovers(store: JobStore, files: JobFiles, log: Log): Promise<void> {
+  const { uploads, jobs } = await files.removeLeftovers((ids) => store.withoutFiles(ids))
+  if (uploads.removed > 0) log.info(`removed ${uploads.removed} unfinished uploads`)
+  if (jobs.removed > 0) log.info(`removed ${jobs.removed} directories that no job needs`)
+  for (const { directory, why } of [...uploads.stuck, ...jobs.stuck]) {
+    log.warn({ directory }, `${directory} is of no use and cannot be removed: ${why}`)
+  }
 }
 
 /** One screen: where it is, what it serves, and who is there. */

@@ -3,6 +3,7 @@ import type { PayloadFiles } from '../files/payload-files.ts'
 import type { Log } from '../log.ts'
 import type { ClientMemory } from '../store/client-memory.ts'
 import type { PayloadStore } from '../store/payloads.ts'
+import type { Contacts } from './contacts.ts'
 import type { Drain } from './drain.ts'
 import type { EventHub } from './events.ts'
 
@@ -14,6 +15,8 @@ export type ClientContext = {
   readonly executor: Executor
   readonly events: EventHub
   readonly drain: Drain
+  /** When servers were last in touch. */
+  readonly contacts: Contacts
   readonly log: Log
   /** Payloads that run at once; `null`: no limit. */
   readonly slots: number | null

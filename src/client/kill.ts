@@ -62,7 +62,11 @@ export async function forgetKey(room: ClientRoom, key: string): Promise<boolean>
   return true
 }
 
-async function removePayload({ store, files, drain, log }: ClientRoom, id: number): Promise<void> {
+/** Removes a payload from the table and from the disk. */
+export async function removePayload(
+  { store, files, drain, log }: Pick<ClientRoom, 'store' | 'files' | 'drain' | 'log'>,
+  id: number,
+): Promise<void> {
   store.remove(id)
   if (!(await files.remove(id))) log.warn({ payload: id }, `payload ${id} cannot be removed`)
   drain.look()

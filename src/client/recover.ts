@@ -5,13 +5,9 @@
 import type { Manifest } from '../files/payload-files.ts'
 import type { ClientRoom } from './room.ts'
 
-/** Keys that were refused or forgotten are remembered for this long. */
-const rememberKeysMs = 30 * 86_400_000
-
 /** To be called once, before anybody can ask. */
 export async function recover(room: ClientRoom): Promise<void> {
-  const { files, memory, store, log } = room
-  memory.dropRefusals(Date.now() - rememberKeysMs)
+  const { files, store, log } = room
   const stuck = await files.removeLeftovers()
   if (stuck.length > 0) log.warn({ stuck }, `${stuck.length} old directories cannot be removed`)
   for (const id of await files.ids()) {
@@ -29,7 +25,7 @@ function isRefused({ memory }: ClientRoom, { origin }: Manifest): boolean {
 
 /** What lacks its manifest is no payload; what was cancelled is ended and goes. */
 async function discard(
-  { store, files, runner, executor }: ClientRoom,
+  { store, files, runner, executor, log }: ClientRoom,
   id: number,
   manifest: Manifest | undefined,
 ): Promise<void> {
@@ -40,7 +36,7 @@ async function discard(
     await execution?.ended
     store.remove(id)
   }
-  await files.remove(id)
+  if (!(await files.remove(id))) log.warn({ id }, `directory ${id} cannot be removed`)
 }
 
 async function recoverOne(room: ClientRoom, manifest: Manifest): Promise<void> {

@@ -3,6 +3,7 @@ import { Value } from 'typebox/value'
 import { Fault } from '../domain/errors.ts'
 import type { Part } from '../domain/part.ts'
 import { SubmitOptions, optionsPart } from '../domain/protocol.ts'
+import { serverOf } from '../domain/payload.ts'
 import type { Payload, PayloadOrigin } from '../domain/payload.ts'
 import { limited } from '../files/limited.ts'
 import type { Workspace } from '../files/workspace.ts'
@@ -41,6 +42,7 @@ export async function submit(
         if (part.name !== optionsPart) continue
         if (origin) throw new Fault('invalid', `part "${optionsPart}" was sent twice`)
         origin = readOptions(part.value)
+        room.contacts.touch(serverOf(origin.key))
         const present = claimKey(room, origin.key, submission)
         if (present) return present
         room.receiving.set(origin.key, { abort, over })

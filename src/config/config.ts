@@ -17,6 +17,7 @@ export type ServerConfig = Pick<
   | 'host'
   | 'dbPath'
   | 'dataPath'
+  | 'maxAgeMs'
   | 'maxUploadSizeBytes'
   | 'maxAttempts'
   | 'killGraceMs'
@@ -28,7 +29,14 @@ export type ServerConfig = Pick<
 
 export type ClientConfig = Pick<
   Values,
-  'port' | 'host' | 'dataPath' | 'maxUploadSizeBytes' | 'killGraceMs' | 'passEnv' | 'logLevel'
+  | 'port'
+  | 'host'
+  | 'dataPath'
+  | 'maxAgeMs'
+  | 'maxUploadSizeBytes'
+  | 'killGraceMs'
+  | 'passEnv'
+  | 'logLevel'
 > & {
   /** `null`: as many as are sent. */
   readonly slots: number | null

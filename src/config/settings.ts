@@ -83,7 +83,7 @@ export const settings = {
     env: 'MAX_AGE',
     flag: 'max-age',
     value: 'TIME',
-    help: 'files of jobs that ended longer ago are to go (read, not yet acted on)',
+    help: 'the files of what ended longer ago go; the record of a job stays',
     modes: both,
     fallback: same('10d'),
     parse: parseDurationMs,

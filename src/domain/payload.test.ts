@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   judge,
-  timeLimitReason,
   payloadEnded,
   payloadMayBecome,
   payloadStatuses,
+  serverOf,
   signalOf,
+  timeLimitReason,
 } from './payload.ts'
 
 test('a payload waits, runs or has ended, and an end is for ever', () => {
@@ -63,6 +64,10 @@ test('what is ended by its time limit has failed', () => {
   const killReason = timeLimitReason(90_000)
   assert.deepEqual(judge({ exitCode: 143, killReason, cpuSeconds: 1 }), {
     status: 'Failed',
-    message: 'run.sh was ended by its time limit: it ran for longer than 90 s',
+    message: 'run.sh was ended by its time limit: it ran for longer than 1.5 min',
   })
+})
+
+test('a key names its server', () => {
+  assert.equal(serverOf(`0123456789abcdef-${'0'.repeat(32)}`), '0123456789abcdef')
 })

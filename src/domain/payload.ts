@@ -43,6 +43,11 @@ export type PayloadOrigin = {
   readonly attempt: number
 }
 
+/** The server's id, with which each of its keys begins. */
+export function serverOf(key: string): string {
+  return key.slice(0, key.indexOf('-'))
+}
+
 /** Times are milliseconds since 1970, `null` where it has not happened. */
 export type Payload = {
   readonly id: number

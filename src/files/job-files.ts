@@ -19,6 +19,8 @@ import { makeDirectories } from './directories.ts'
 import { flush, syncDirectory, write, writeDurably } from './durable.ts'
 import { readOlderResult } from './older-result.ts'
 import { readIfThere } from './read.ts'
+import { removeAll } from './remove.ts'
+import type { Removals } from './remove.ts'
 import { Workspace } from './workspace.ts'
 
 /** One uploaded file: its path in the job, where it is, and its size. */
@@ -63,19 +65,24 @@ export class JobFiles {
   }
 
   /**
-   * Removes what an earlier process left: uploads that were never finished, and directories of
-   * jobs that were never committed, which have an id above all that were.
+   * Removes what an earlier process left: uploads that were never finished, and directories that no
+   * job needs, be it that their job was never committed or that it is `Cleaned`.
    *
-   * @returns how many directories were removed.
+   * Only at the start, before anything is received: later there may be a directory whose job is
+   * about to be committed.
+   *
+   * @param withoutFiles says which of these ids need no files.
    */
-  async removeLeftovers(highestId: number): Promise<number> {
-    const unfinished = (await readdir(this.#incoming)).map((name) => join(this.#incoming, name))
-    const uncommitted = (await readdir(this.#root))
-      .filter((name) => /^\d+$/.test(name) && Number(name) > highestId)
-      .map((name) => join(this.#root, name))
-    const leftovers = [...unfinished, ...uncommitted]
-    for (const leftover of leftovers) await rm(leftover, { recursive: true, force: true })
-    return leftovers.length
+  async removeLeftovers(
+    withoutFiles: (ids: readonly number[]) => Promise<readonly number[]>,
+  ): Promise<{ readonly uploads: Removals; readonly jobs: Removals }> {
+    const uploads = (await readdir(this.#incoming)).map((name) => join(this.#incoming, name))
+    const ids = (await readdir(this.#root)).filter((name) => /^[1-9]\d*$/.test(name)).map(Number)
+    const unneeded = await withoutFiles(ids.filter(Number.isSafeInteger))
+    return {
+      uploads: await removeAll(uploads),
+      jobs: await removeAll(unneeded.map((id) => this.#directory(id))),
+    }
   }
 
   /** A new workspace for an upload. */
@@ -88,7 +95,7 @@ export class JobFiles {
     await workspace.publish(this.#directory(id))
   }
 
-  /** Takes the files of a job away that was never committed. */
+  /** Takes the files of a job away that was never committed, or is `Cleaned`. */
   async remove(id: number): Promise<void> {
     await rm(this.#directory(id), { recursive: true, force: true })
   }

@@ -117,15 +117,16 @@ export class PayloadFiles {
   /**
    * Removes a payload: at once from sight, then from the disk.
    *
-   * @returns `false` if something could not be removed; it is tried again at the next start.
+   * @returns `false` if something could not be removed; it is tried again at the next start. Never
+   *   throws.
    */
   async remove(id: number): Promise<boolean> {
+    const { directory } = this.paths(id)
     const trash = join(this.#trash, `${id}-${randomBytes(4).toString('hex')}`)
     try {
-      await rename(this.paths(id).directory, trash)
+      await rename(directory, trash)
     } catch (error) {
-      if (systemCode(error) === 'ENOENT') return true
-      throw error
+      return systemCode(error) === 'ENOENT' || removeTree(directory)
     }
     return removeTree(trash)
   }

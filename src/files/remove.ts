@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { rm } from 'node:fs/promises'
 import { promisify } from 'node:util'
+import { messageOf } from '../domain/errors.ts'
 
 const run = promisify(execFile)
 
@@ -21,4 +22,30 @@ export async function removeTree(directory: string): Promise<boolean> {
       () => false,
     )
   }
+}
+
+/** Removing waits for the disk most of the time. */
+const atOnce = 8
+
+export type Removals = {
+  readonly removed: number
+  /** What could not be removed, and why. */
+  readonly stuck: readonly { readonly directory: string; readonly why: string }[]
+}
+
+/** Removes directories; one that cannot be removed stops no other. */
+export async function removeAll(directories: readonly string[]): Promise<Removals> {
+  const left = directories.values()
+  const stuck: { directory: string; why: string }[] = []
+  const removeNext = async () => {
+    for (const directory of left) {
+      try {
+        await rm(directory, { recursive: true, force: true })
+      } catch (error) {
+        stuck.push({ directory, why: messageOf(error) })
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: atOnce }, removeNext))
+  return { removed: directories.length - stuck.length, stuck }
 }

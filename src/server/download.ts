@@ -32,8 +32,9 @@ export async function download(
   id: number,
 ): Promise<{ job: Job; zip?: Zip }> {
   const job = await findJob(store, id)
-  if (job.status === 'Completed') return { job, zip: await storedResult(files, job) }
-  return { job: { ...job, message: statusMessage(clients, job) } }
+  if (job.status !== 'Completed') return { job: { ...job, message: statusMessage(clients, job) } }
+  const zip = await storedResult(store, files, job)
+  return zip ? { job, zip } : { job: await findJob(store, id) }
 }
 
 /**
@@ -48,10 +49,12 @@ export async function downloadPartial(
 ): Promise<Zip> {
   const { store, files, gateway, olderGateway } = context
   const job = await findJob(store, id)
-  if (job.status === 'Cleaned') {
-    throw new Fault('not_found', `the files of job ${id} are gone: it is too old`)
+  if (job.status === 'Cleaned') throw cleaned(id)
+  if (job.result) {
+    const zip = await storedResult(store, files, job)
+    if (zip) return zip
+    throw cleaned(id)
   }
-  if (job.result) return storedResult(files, job)
   const attempt = (await store.current(id))?.attempt
   if (isActive(job.status) && attempt?.payloadId != null) {
     const { client, payloadId, key, instance } = attempt
@@ -64,7 +67,22 @@ export async function downloadPartial(
   return { content: archive(files.inputDirectory(id)) }
 }
 
-async function storedResult(files: JobFiles, { id, attempt, result }: Job): Promise<Zip> {
+function cleaned(id: number): Fault {
+  return new Fault('not_found', `the files of job ${id} are gone: it was cleaned`)
+}
+
+/** `undefined` if the job was cleaned meanwhile. What is being read goes on to its end then. */
+async function storedResult(
+  store: JobStore,
+  files: JobFiles,
+  { id, attempt, result }: Job,
+): Promise<Zip | undefined> {
   const sizeBytes = result?.sizeBytes ?? 0
-  return { content: await readFrom(files.resultFile(id, attempt), sizeBytes), sizeBytes }
+  try {
+    return { content: await readFrom(files.resultFile(id, attempt), sizeBytes), sizeBytes }
+  } catch (error) {
+    const now = await findJob(store, id)
+    if (now.status === 'Cleaned') return undefined
+    throw error
+  }
 }

@@ -93,6 +93,39 @@ export function payloadStoreSuite(name: string, open: () => PayloadStore): void 
     )
   })
 
+  check('ended payloads are found by whose they are and when they ended', (store) => {
+    const other = 'fedcba9876543210'
+    const end = (id: number, whose: ReturnType<typeof origin> | null, endedAtMs: number) => {
+      store.insert({ id, origin: whose, receivedAtMs: 1 })
+      store.change(id, 'Prepared', 'Killed', { endedAtMs, result })
+    }
+    assert.deepEqual(store.ended(), [])
+    end(1, origin('a'), 30)
+    end(2, origin('b'), 20)
+    end(3, origin('c', other), 10)
+    end(4, null, 40)
+    end(5, null, 50)
+    store.insert({ id: 6, origin: null, receivedAtMs: 1 })
+    store.insert({ id: 7, origin: origin('d'), receivedAtMs: 1 })
+    store.change(7, 'Prepared', 'Running', { startedAtMs: 2 })
+    const whose = (entry: { serverId: string | null }) => entry.serverId ?? ''
+    assert.deepEqual(
+      store.ended().toSorted((a, b) => (whose(a) < whose(b) ? -1 : 1)),
+      [
+        { serverId: null, oldestEndedAtMs: 40 },
+        { serverId: server, oldestEndedAtMs: 20 },
+        { serverId: other, oldestEndedAtMs: 10 },
+      ],
+    )
+    const ids = (...args: Parameters<typeof store.endedBefore>) =>
+      store.endedBefore(...args).map(({ id }) => id)
+    assert.deepEqual(ids(server, 100, 10), [2, 1])
+    assert.deepEqual(ids(server, 30, 10), [2])
+    assert.deepEqual(ids(server, 100, 1), [2])
+    assert.deepEqual(ids(null, 100, 10), [4, 5])
+    assert.deepEqual(ids(other, 10, 10), [])
+  })
+
   check('what is removed is gone', (store) => {
     store.insert({ id: 1, origin: origin('a'), receivedAtMs: 1 })
     store.remove(1)

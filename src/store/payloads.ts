@@ -17,6 +17,13 @@ export type PayloadChange = Partial<
   Pick<Payload, 'message' | 'startedAtMs' | 'endedAtMs' | 'pid' | 'killReason' | 'result'>
 >
 
+/** The ended payloads of one server, or, with `null`, all those without a key. */
+export type EndedPayloads = {
+  readonly serverId: string | null
+  /** When the first of them ended. */
+  readonly oldestEndedAtMs: number
+}
+
 export interface PayloadStore extends Disposable {
   check(): void
 
@@ -31,6 +38,12 @@ export interface PayloadStore extends Disposable {
 
   /** Payloads with keys of one server. */
   ofServer(serverId: string): Payload[]
+
+  /** Whose payloads have ended. */
+  ended(): EndedPayloads[]
+
+  /** Payloads that ended before this, those that did so first; whose, as in `EndedPayloads`. */
+  endedBefore(serverId: string | null, beforeMs: number, limit: number): Payload[]
 
   /** How many have not ended, and how many of those are running. */
   count(): { readonly active: number; readonly running: number }

@@ -1,5 +1,6 @@
 /** The client's HTTP API. */
 import { ClientHealth, DrainReply, KeyReply, PayloadReply } from '../../domain/protocol.ts'
+import { serverOf } from '../../domain/payload.ts'
 import { createApp } from '../app.ts'
 import type { App } from '../app.ts'
 import { drainRoutes } from './drain.ts'
@@ -16,6 +17,11 @@ export function createClientApp(steps: ClientSteps): App {
   app.addSchema(KeyReply)
   app.addSchema(ClientHealth)
   app.addSchema(DrainReply)
+  // Whoever names a key is in touch; after validation, so it is one.
+  app.addHook('preHandler', async ({ params }) => {
+    const { key } = params as { key?: string }
+    if (key !== undefined) steps.contacts.touch(serverOf(key))
+  })
   healthRoutes(app, steps)
   submitRoute(app, steps)
   payloadRoutes(app, steps)

@@ -10,7 +10,7 @@ import type { ClientSteps } from './steps.ts'
 const mostBehindBytes = 1024 * 1024
 
 /** Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
-export function eventRoute(app: App, { events, log }: ClientSteps): void {
+export function eventRoute(app: App, { events, contacts, log }: ClientSteps): void {
   const streams = new Set<Readable>()
 
   app.get(
@@ -41,9 +41,11 @@ export function eventRoute(app: App, { events, log }: ClientSteps): void {
         log.warn({ server }, 'a server reads its events too slowly and is cut off')
         stream.destroy()
       })
+      const end = contacts.begin(server)
       streams.add(stream)
       stream.once('close', () => {
         unsubscribe()
+        end()
         streams.delete(stream)
       })
       reply.header('content-type', 'text/event-stream').header('cache-control', 'no-store')

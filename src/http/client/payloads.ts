@@ -4,6 +4,7 @@ import { Type } from 'typebox'
 import { kill } from '../../client/kill.ts'
 import { findPayload, partial, result } from '../../client/retrieve.ts'
 import { Fault } from '../../domain/errors.ts'
+import { serverOf } from '../../domain/payload.ts'
 import type { Payload } from '../../domain/payload.ts'
 import { keyHeader } from '../../domain/protocol.ts'
 import type { PayloadReply } from '../../domain/protocol.ts'
@@ -23,6 +24,7 @@ export function payloadRoutes(app: App, steps: ClientSteps): void {
     if (key !== undefined && key !== payload.origin?.key) {
       throw new Fault('conflict', `payload ${id} has another key`)
     }
+    if (key !== undefined) steps.contacts.touch(serverOf(key))
     return payload
   }
   const refusals = {

@@ -1,10 +1,10 @@
 /** The client's index of payloads, on SQLite in memory. */
 import { DatabaseSync } from 'node:sqlite'
 import type { StatementSync } from 'node:sqlite'
-import { payloadMayBecome } from '../../domain/payload.ts'
+import { payloadMayBecome, serverOf } from '../../domain/payload.ts'
 import type { Payload, PayloadStatus } from '../../domain/payload.ts'
-import type { NewPayload, PayloadChange, PayloadStore } from '../payloads.ts'
-import { integer, toPayload } from './rows.ts'
+import type { EndedPayloads, NewPayload, PayloadChange, PayloadStore } from '../payloads.ts'
+import { integer, maybeText, toPayload } from './rows.ts'
 
 const schema = `
 create table payloads (
@@ -33,6 +33,7 @@ create table payloads (
 
 create index payloads_open on payloads (status, id) where status in ('Prepared', 'Running');
 create index payloads_of_server on payloads (server_id) where server_id is not null;
+create index payloads_ended on payloads (server_id, ended_at_ms) where ended_at_ms is not null;
 `
 
 export function openPayloadStore(): PayloadStore {
@@ -47,6 +48,8 @@ class SqlitePayloadStore implements PayloadStore {
     | 'findByKey'
     | 'nextPrepared'
     | 'ofServer'
+    | 'ended'
+    | 'endedBefore'
     | 'count'
     | 'countEnded'
     | 'update'
@@ -66,6 +69,10 @@ class SqlitePayloadStore implements PayloadStore {
       nextPrepared: database.prepare(`select * from payloads
         where status = 'Prepared' and kill_reason is null order by id limit 1`),
       ofServer: database.prepare('select * from payloads where server_id = ? order by id'),
+      ended: database.prepare(`select server_id, min(ended_at_ms) as oldest from payloads
+        where ended_at_ms is not null group by server_id`),
+      endedBefore: database.prepare(`select * from payloads
+        where server_id is ? and ended_at_ms < ? order by ended_at_ms limit ?`),
       count: database.prepare(`select count(*) as active,
         count(*) filter (where status = 'Running') as running
         from payloads where status in ('Prepared', 'Running')`),
@@ -120,6 +127,17 @@ class SqlitePayloadStore implements PayloadStore {
     return this.#sql.ofServer.all(serverId).map(toPayload)
   }
 
+  ended(): EndedPayloads[] {
+    return this.#sql.ended.all().map((row) => ({
+      serverId: maybeText(row, 'server_id'),
+      oldestEndedAtMs: integer(row, 'oldest'),
+    }))
+  }
+
+  endedBefore(serverId: string | null, beforeMs: number, limit: number): Payload[] {
+    return this.#sql.endedBefore.all(serverId, beforeMs, limit).map(toPayload)
+  }
+
   count(): { readonly active: number; readonly running: number } {
     const row = this.#sql.count.get() ?? {}
     return { active: integer(row, 'active'), running: integer(row, 'running') }
@@ -164,9 +182,4 @@ class SqlitePayloadStore implements PayloadStore {
   [Symbol.dispose](): void {
     this.#database.close()
   }
-}
-
-/** The server's id, with which each of its keys begins. */
-function serverOf(key: string): string {
-  return key.slice(0, key.indexOf('-'))
 }

@@ -23,7 +23,7 @@ const maybe = <T>(read: (row: Row, column: string) => T, row: Row, column: strin
   row[column] === null ? null : read(row, column)
 
 export const maybeInteger = (row: Row, column: string) => maybe(integer, row, column)
-const maybeText = (row: Row, column: string) => maybe(text, row, column)
+export const maybeText = (row: Row, column: string) => maybe(text, row, column)
 
 function jobStatus(row: Row, column: string): JobStatus {
   const status = jobStatuses.find((known) => known === row[column])
