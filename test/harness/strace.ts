@@ -1,0 +1,30 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import type { Program } from './program.ts'
+
+/**
+ * Meddles with a process as it makes a system call on a path, not before and not after.
+ *
+ * @param what `signal=SIGKILL`, or `delay_enter=` and microseconds; see strace(1).
+ * @returns `undefined` when it is being watched, or why it cannot be.
+ */
+export async function meddle(
+  { pid }: Program,
+  what: string,
+  call: string,
+  path: string,
+): Promise<string | undefined> {
+  const inject = `inject=${call}:${what}`
+  const args = ['-f', '-p', String(pid), '-P', path, '-e', `trace=${call}`, '-e', inject]
+  const strace = spawn('strace', args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const lines: string[] = []
+  const { promise, resolve } = Promise.withResolvers<string | undefined>()
+  createInterface({ input: strace.stderr }).on('line', (line) => {
+    lines.push(line)
+    if (/ attached/.test(line)) resolve(undefined)
+  })
+  strace.once('error', (error) => resolve(error.message))
+  void once(strace, 'close').then(() => resolve(`strace ended: ${lines.join('; ')}`))
+  return promise
+}
