@@ -6,6 +6,8 @@ import { test } from 'node:test'
 import { ensureCommand } from './harness/debian.ts'
 import { Lab } from './harness/lab.ts'
 
+const isWarning = ({ msg }: { msg: string }) => msg.startsWith('the clock has jumped')
+
 test('a clock that jumps by a year makes nothing old, and is told once', async (t) => {
   const missing = await ensureCommand('faketime')
   if (missing !== undefined) return t.skip(missing)
@@ -26,7 +28,6 @@ test('a clock that jumps by a year makes nothing old, and is told once', async (
   const first = await api.run('true')
   const second = await api.run('true')
   await writeFile(offset, '+365d')
-  const isWarning = ({ msg }: { msg: string }) => msg.startsWith('the clock has jumped')
   const { msg } = await program.line(isWarning)
   const warned = performance.now()
   assert.equal(

@@ -189,6 +189,20 @@ test('whoever asks for a result as it is removed is told that it is gone', async
   return undefined
 })
 
+test('so is whoever asks a client', async (t) => {
+  const missing = await ensureCommand('strace')
+  if (missing !== undefined) return t.skip(missing)
+  await using lab = await Lab.create()
+  const client = await lab.client({ env: { MAX_AGE: '2' } })
+  const id = await submitKeyless(client)
+  await client.program.line(({ payload, status }) => payload === id && status === 'Completed')
+  const file = join(lab.directory, 'client/payloads', String(id), 'result.zip')
+  const trouble = await meddle(client.program, 'delay_enter=4000000', 'openat', file)
+  if (trouble !== undefined) return t.skip(`a process cannot be traced here: ${trouble}`)
+  assert.equal((await fetch(`${client.address}/retrieve/${id}`)).status, 404)
+  return undefined
+})
+
 test('a directory that cannot be removed is told once, and stops no other', async (t) => {
   await using lab = await Lab.create()
   const env = { MAX_AGE: '1' }

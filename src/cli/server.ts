@@ -93,12 +93,12 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
   getter.start()
   starts.defer(() => sender.stop())
   for (const one of active) if (one.job.status === 'Processing') sender.resume(one)
+  starts.defer(() => cleaner.stop())
   starts.defer(() => closeApp(app))
   // First of all: while requests finish, no job is begun.
   starts.defer(() => sender.rest())
   const address = await listen(app, config.host, config.port)
   sender.start()
-  starts.defer(() => cleaner.stop())
   cleaner.start()
   await greet(config, address, clients, log)
   const running = starts.move()

@@ -64,12 +64,16 @@ export class Cleaner {
       if (warning !== undefined) log.warn(warning)
       if (restMs > 0) return restMs
       memory.dropRefusals(now.wallMs - rememberKeysMs)
-      const groups = store.ended().map((group) => ({ ...group, dueMs: this.#dueMs(group, now) }))
-      const due = groups.filter(({ dueMs }) => dueMs < 0)
-      for (const { serverId } of due) await this.#cleanOf(serverId, now, signal)
-      if (due.length > 0 && !signal.aborted) continue
-      if (groups.length === 0) return this.#watch.pauseMs(undefined)
-      return this.#watch.pauseMs(Math.min(...groups.map(({ dueMs }) => dueMs)))
+      const groups = store
+        .ended()
+        .map((group) => ({ serverId: group.serverId, dueMs: this.#dueMs(group, now) }))
+      let removed = 0
+      for (const { serverId, dueMs } of groups) {
+        if (dueMs < 0) removed += await this.#cleanOf(serverId, now, signal)
+      }
+      if (removed > 0 && !signal.aborted) continue
+      const dues = groups.map(({ dueMs }) => dueMs)
+      return this.#watch.pauseMs(dues.length === 0 ? undefined : Math.min(...dues))
     }
   }
 
@@ -80,14 +84,23 @@ export class Cleaner {
     return serverId === null ? oldMs : Math.max(oldMs, maxAgeMs - contacts.silentForMs(serverId))
   }
 
-  async #cleanOf(serverId: string | null, { wallMs }: Reading, signal: AbortSignal): Promise<void> {
+  /** @returns how many were removed. */
+  async #cleanOf(
+    serverId: string | null,
+    { wallMs }: Reading,
+    signal: AbortSignal,
+  ): Promise<number> {
     const { store, contacts, maxAgeMs } = this.#context
+    let removed = 0
     for (const payload of store.endedBefore(serverId, wallMs - maxAgeMs, batchSize)) {
       // While one was removed, the server may have come back.
       const isSilent = serverId === null || contacts.silentForMs(serverId) > maxAgeMs
-      if (signal.aborted || !isSilent || !store.find(payload.id)) return
+      if (signal.aborted || !isSilent) break
+      if (!store.find(payload.id)) continue
       await this.#remove(payload, wallMs)
+      removed++
     }
+    return removed
   }
 
   /** From the look at the contacts to here nothing is awaited: no snapshot comes in between. */

@@ -15,14 +15,19 @@ export function findPayload({ store }: ClientContext, id: number): Payload {
   return payload
 }
 
-/** The packed result of an ended payload. */
+/** The packed result of an ended payload. What is being read goes on to its end if it is removed. */
 export async function result(
-  { files }: ClientContext,
+  context: ClientContext,
   { id, result: packed }: Payload,
 ): Promise<Zip> {
   if (!packed) throw new Fault('conflict', `payload ${id} has not ended`)
   const { sizeBytes } = packed
-  return { content: await readFrom(files.paths(id).result, sizeBytes), sizeBytes }
+  try {
+    return { content: await readFrom(context.files.paths(id).result, sizeBytes), sizeBytes }
+  } catch (error) {
+    findPayload(context, id) // it may have been removed just now
+    throw error
+  }
 }
 
 /** The work directory as it is now, or the result of an ended payload. */

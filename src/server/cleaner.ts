@@ -62,8 +62,8 @@ export class Cleaner {
       if (warning !== undefined) log.warn(warning)
       if (restMs > 0) return restMs
       const ids = await store.finalBefore(now.wallMs - maxAgeMs, batchSize)
-      if (ids.length > 0) await this.#cleanBatch(ids, now.wallMs, signal)
-      if (ids.length < batchSize) break
+      const cleaned = await this.#cleanBatch(ids, now.wallMs, signal)
+      if (cleaned < batchSize) break
     }
     const oldestMs = await store.oldestFinalAtMs()
     const dueMs =
@@ -71,11 +71,14 @@ export class Cleaner {
     return this.#watch.pauseMs(dueMs)
   }
 
-  async #cleanBatch(ids: readonly number[], nowMs: number, signal: AbortSignal): Promise<void> {
+  /** @returns how many jobs have become `Cleaned`. */
+  async #cleanBatch(ids: readonly number[], nowMs: number, signal: AbortSignal): Promise<number> {
     const { store, maxAgeMs } = this.#context
     const fact = { is: 'aged', maxAgeMs } as const
-    const jobs = await Promise.all(ids.map((id) => store.learn(id, fact, nowMs)))
-    for (const job of jobs) if (job && !signal.aborted) await this.#removeFiles(job)
+    const learnt = await Promise.all(ids.map((id) => store.learn(id, fact, nowMs)))
+    const jobs = learnt.filter((job) => job !== undefined)
+    for (const job of jobs) if (!signal.aborted) await this.#removeFiles(job)
+    return jobs.length
   }
 
   /** One that cannot be removed stops no other; it is tried again at the next start. */

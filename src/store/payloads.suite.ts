@@ -108,13 +108,12 @@ export function payloadStoreSuite(name: string, open: () => PayloadStore): void 
     store.insert({ id: 6, origin: null, receivedAtMs: 1 })
     store.insert({ id: 7, origin: origin('d'), receivedAtMs: 1 })
     store.change(7, 'Prepared', 'Running', { startedAtMs: 2 })
-    const whose = (entry: { serverId: string | null }) => entry.serverId ?? ''
     assert.deepEqual(
-      store.ended().toSorted((a, b) => (whose(a) < whose(b) ? -1 : 1)),
+      store.ended().toSorted((a, b) => a.oldestEndedAtMs - b.oldestEndedAtMs),
       [
-        { serverId: null, oldestEndedAtMs: 40 },
-        { serverId: server, oldestEndedAtMs: 20 },
         { serverId: other, oldestEndedAtMs: 10 },
+        { serverId: server, oldestEndedAtMs: 20 },
+        { serverId: null, oldestEndedAtMs: 40 },
       ],
     )
     const ids = (...args: Parameters<typeof store.endedBefore>) =>
