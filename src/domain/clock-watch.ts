@@ -24,7 +24,7 @@ export type Reading = {
 const toleranceMs = 5_000
 const longestRestMs = 3_600_000
 /** A machine that has just been started may be about to get its time from the network. */
-const settleMs = 60_000
+const settleMs = 10_000
 /** Look at least as often. */
 const longestPauseMs = 3_600_000
 const shortestPauseMs = 100
