@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { ensureCommand } from './harness/debian.ts'
-import { Lab } from './harness/lab.ts'
+import { Lab, until } from './harness/lab.ts'
 import { jobsOnDisk } from './harness/left.ts'
 import { openServerStore } from './harness/seed.ts'
 import { meddle } from './harness/strace.ts'
@@ -59,9 +59,8 @@ for (const [call, path] of [
       join(lab.directory, 'server', path),
     )
     if (trouble !== undefined) return t.skip(`a process cannot be traced here: ${trouble}`)
-    const { id } = await api.run('echo result > out')
-    assert.equal(id, 1)
-    assert.equal(await program.exit(), 'SIGKILL', program.said)
+    assert.equal(await api.upload('echo result > out'), 1)
+    await until('it is killed', () => program.child.signalCode === 'SIGKILL')
     assert.deepEqual((await jobsOnDisk(lab)).jobs, ['1'])
     {
       await using store = openServerStore(lab)
