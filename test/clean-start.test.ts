@@ -23,7 +23,8 @@ test('at the start directories go that no job needs, and all others stay', async
   {
     // A crash skips ids that were reserved; what was uploaded under them was never committed.
     await using store = openServerStore(lab)
-    for (const id of [2, 4, 6]) await store.insert({ id, userId: '1', service: 'example' }, 1)
+    for (const id of [2, 4, 6])
+      await store.insert({ id, userId: '1', service: 'example', isFlat: true }, 1)
     for (const id of [4, 6]) await store.learn(id, { is: 'terminate requested' }, 2)
     await store.learn(4, { is: 'aged', maxAgeMs: 1 }, 9)
   }

@@ -96,7 +96,7 @@ async function open(
     const target = held.use(JobImport.open(config.dbPath))
     await files.belongTo(target.serverId)
     // Of an import that was cut short, too.
-    await files.removeLeftovers(target.highestId)
+    await files.removeLeftovers(async (ids) => ids.filter((id) => id > target.highestId))
     return target
   })
 }

@@ -10,6 +10,7 @@ import { openClientMemory } from '../store/sqlite/client-memory.ts'
 import { openPayloadStore } from '../store/sqlite/payloads.ts'
 import { Cleaner } from './cleaner.ts'
 import { Contacts } from './contacts.ts'
+import { Drain } from './drain.ts'
 
 const hour = 3_600_000
 const day = 24 * hour
@@ -39,7 +40,9 @@ async function setUp() {
   const log = pino({ level: 'warn' }, stream)
   const contacts = new Contacts(() => clock.monotonicMs)
   const readClocks = () => ({ ...clock })
-  const cleaner = new Cleaner({ store, memory, files, contacts, log, maxAgeMs, readClocks })
+  const drain = new Drain(store, log, () => {})
+  const context = { store, memory, files, contacts, drain, log, maxAgeMs, readClocks }
+  const cleaner = new Cleaner(context)
   return {
     store,
     memory,

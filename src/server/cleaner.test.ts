@@ -56,7 +56,7 @@ async function setUp(lastSeenMs: number | null = null) {
       const id = store.reserveId()
       await mkdir(files.inputDirectory(id), { recursive: true })
       await writeFile(join(files.inputDirectory(id), 'run.sh'), 'true')
-      await store.insert({ id, userId: 'ada', service: 'example' }, clock.wallMs)
+      await store.insert({ id, userId: 'ada', service: 'example', isFlat: true }, clock.wallMs)
       return id
     },
     clean: () => cleaner.clean(forever),

@@ -268,7 +268,8 @@ export function jobStoreSuite(name: string, open: () => Promise<JobStore>): void
 
   check('final jobs are found by their ages, the oldest first', async (store) => {
     const ids = [3, 1, 2].map(() => store.reserveId())
-    for (const id of ids) await store.insert({ id, userId: 'ada', service: 'example' }, 1)
+    for (const id of ids)
+      await store.insert({ id, userId: 'ada', service: 'example', isFlat: true }, 1)
     assert.equal(await store.oldestFinalAtMs(), undefined)
     for (const [index, atMs] of [300, 100, 200].entries()) {
       await store.learn(ids[index] ?? 0, { is: 'terminate requested' }, atMs)

@@ -61,7 +61,7 @@ test('a database of the first version goes on as it was, with what has come sinc
     )
     const client = { uploadUrl: 'http://a/submit', downloadUrl: '', terminateUrl: '' }
     const quota = { runsPerUser: 2, maxRuns: 2 }
-    const claimed = await store.claim('example', quota, { key: 'key-4', client }, 400)
+    const claimed = await store.claim('example', quota, () => ({ key: 'key-4', client }), 400)
     assert.equal(claimed?.job.id, 4)
     assert.deepEqual(await store.finalBefore(1_000, 10), [3, 1])
     const cleaned = await store.learn(1, { is: 'aged', maxAgeMs: 100 }, 400)
