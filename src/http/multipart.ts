@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream'
 import busboy from 'busboy'
 import { Fault } from '../domain/errors.ts'
 import type { Part } from '../domain/part.ts'
+import { PartNames, boundaryOf } from './part-names.ts'
 
 const longestFieldBytes = 64 * 1024
 const mostFields = 100
@@ -41,6 +42,7 @@ export async function* readParts(
 class MultipartBody {
   readonly #request: IncomingMessage
   readonly #parser: busboy.Busboy
+  readonly #names: PartNames | undefined
   readonly #mostBytes: number
   #bytes = 0
   readonly #parts: Part[] = []
@@ -78,7 +80,9 @@ class MultipartBody {
     this.#silence = setTimeout(() => this.#onSilence(), silentMs)
     request.on('data', this.#count)
     request.once('close', this.#broken)
-    request.pipe(this.#parser)
+    this.#names = namesOf(request)
+    if (this.#names) request.pipe(this.#names).pipe(this.#parser)
+    else request.pipe(this.#parser)
   }
 
   /** The next part; `undefined` when the body is whole. */
@@ -98,7 +102,8 @@ class MultipartBody {
     clearTimeout(this.#silence)
     request.off('data', this.#count)
     request.off('close', this.#broken)
-    request.unpipe(this.#parser)
+    request.unpipe()
+    this.#names?.unpipe()
     this.#parser.on('error', () => {}) // what it says from here on interests nobody
     this.#file?.on('error', () => {})
     if (!this.#isWhole) this.#parser.destroy()
@@ -170,6 +175,11 @@ function createParser(request: IncomingMessage): busboy.Busboy {
     const why = error instanceof Error ? error.message : String(error)
     throw new Fault('invalid', `the multipart body is malformed: ${why}`, { cause: error })
   }
+}
+
+function namesOf(request: IncomingMessage): PartNames | undefined {
+  const boundary = boundaryOf(request.headers['content-type'] ?? '')
+  return boundary === undefined ? undefined : new PartNames(boundary)
 }
 
 /** Lets what is left of a body run out, for a while; then the connection is cut. */
