@@ -23,7 +23,7 @@ const demo = join(import.meta.dirname, '..', 'examples', 'demo.ts')
 /** What takes longer than this is not going to happen. */
 const patienceMs = 60_000
 
-test('the demo takes the example from upload to its result', async () => {
+test('the demo takes jobs from upload to their results, and says which client ran which', async () => {
   await using run = await DemoRun.start()
   assert.equal(await run.exitCode(), 0, run.everything)
   const { output } = run
@@ -43,11 +43,20 @@ test('the demo takes the example from upload to its result', async () => {
   assert.match(output, /^ +\d+ {2}distances\.csv$/m)
   assert.match(output, /^ +\d+ {2}\.orchestrator\/job\.json$/m)
   assert.match(output, /^ +radius of gyration +13\.185 A$/m)
+  const rows = output.matchAll(/^ +(\d) +(\d+) +(client [AB]) +\d+ {2}(\d+\.\d+)$/gm)
+  const jobs = [...rows].map(([, id, seed, , gyration]) => [id, seed, gyration])
+  assert.deepEqual(jobs, [
+    ['1', '1953', '74.00'],
+    ['2', '1954', '72.80'],
+    ['3', '1955', '73.36'],
+    ['4', '1956', '73.90'],
+  ])
+  assert.ok(output.split('\n').length <= 50, 'it is about one screen')
   assert.match(output, /\nEverything is stopped and removed\.\n$/)
   await run.assertNothingLeft()
 })
 
-test('--keep leaves both running until Ctrl-C, and then ends what still runs', async () => {
+test('--keep leaves all running until Ctrl-C, and then ends what still runs', async () => {
   await using run = await DemoRun.start(['--keep'])
   await run.until(/What happens to your jobs:\n/)
   const url = (end: RegExp) =>
@@ -64,9 +73,9 @@ test('--keep leaves both running until Ctrl-C, and then ends what still runs', a
   form.set('file', new Blob(['sleep 600\n']), 'run.sh')
   const sent = await fetch(url(/\/upload/) ?? '', { method: 'POST', body: form })
   assert.equal(sent.status, 201)
-  await run.until(/^ +job 2: .*-> Running/m)
-  await until('the script is there beside the demo and its two programs', async () => {
-    return (await run.processes()).length > 3
+  await run.until(/^ +job 5: .*-> Running/m)
+  await until('the script is there beside the demo and its three programs', async () => {
+    return (await run.processes()).length > 4
   })
 
   run.signal('SIGINT')
@@ -86,7 +95,7 @@ test('Ctrl-C in the middle ends everything, also when it arrives twice', async (
 
 test('Ctrl-C at the very start ends everything', async () => {
   await using run = await DemoRun.start()
-  await run.until(/Starting a client/)
+  await run.until(/Starting two clients/)
   run.signal('SIGINT')
   assert.equal(await run.exitCode(), 128 + constants.signals.SIGINT, run.everything)
   await run.assertNothingLeft()
@@ -95,10 +104,10 @@ test('Ctrl-C at the very start ends everything', async () => {
 test('a demo that goes wrong says why', async () => {
   await using run = await DemoRun.start([], 'missing')
   assert.equal(await run.exitCode(), 1, run.everything)
-  assert.match(run.errors, /The demo failed: the job is Failed; its stderr says:\n.*awk.*not found/)
+  assert.match(run.errors, /The demo failed: job \d is Failed; its stderr says:\n.*awk.*not found/)
   assert.match(
     run.errors,
-    /\nLast lines of the client:\n {2}.*\n(.*\n)*Last lines of the server:\n/,
+    /\nLast lines of client A:\n {2}.*\n(.*\n)*Last lines of client B:\n {2}.*\n(.*\n)*Last lines of server:\n/,
   )
   await run.assertNothingLeft()
 })

@@ -18,6 +18,8 @@ import { readZip } from './harness/zip.ts'
 /** Its scripts need this line; with ours it means nothing. */
 const trap = `trap 'echo "$?" > .orchestrator.exit' EXIT\n`
 
+const contentOf = (name: string) => (name.endsWith('empty') ? '' : `content of ${name}`)
+
 const became = ({ program }: ClientUnderTest, { payload }: RJob, status: string) =>
   program.line((line) => line['payload'] === payload && line['status'] === status)
 
@@ -180,12 +182,11 @@ test('names with spaces, directories, parentheses and in any script arrive as th
     'a/b/c/empty',
     'other/deep.txt',
   ]
-  const content = (name: string) => (name.endsWith('empty') ? '' : `content of ${name}`)
-  const inputs = Object.fromEntries(names.map((name) => [name, content(name)]))
+  const inputs = Object.fromEntries(names.map((name) => [name, contentOf(name)]))
   const job = await server.submit({ ...inputs, 'run.sh': `${trap}find . -type f | wc -l` })
   await server.settle(job)
   const files = await filesOf(job)
-  for (const name of names) assert.equal(files.get(name), content(name), name)
+  for (const name of names) assert.equal(files.get(name), contentOf(name), name)
   const count = Number(files.get('.orchestrator/stdout.log'))
   assert.equal(count, names.length + 1, 'all of them were there for the script')
 })

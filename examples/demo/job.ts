@@ -1,5 +1,6 @@
 /** The example as a job: what an application does over HTTP. */
 import { openAsBlob } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -14,6 +15,9 @@ export const exampleFiles = [
   'helix.pdb',
 ] as const
 
+/** The seed of the random chains in the example's run.sh; other seeds make other jobs of it. */
+const ownSeed = 'seed=1953 '
+
 const pollMs = 5
 
 export type Step = { readonly status: string; readonly reason: string; readonly afterMs: number }
@@ -24,43 +28,57 @@ export type Result = {
   readonly text: string
 }
 
-type JobReply = { readonly id: number; readonly status: string; readonly message: string }
+type JobReply = { readonly id: number; readonly status: string }
 
-type JobDetails = JobReply & {
+export type JobDetails = JobReply & {
   readonly finalAt: string | null
+  readonly attempts: readonly {
+    readonly client: string
+    readonly startedAt: string | null
+    readonly endedAt: string | null
+  }[]
   readonly history: readonly { readonly at: string; readonly to: string; readonly reason: string }[]
 }
 
-/** Sends the example. Returns the new job. */
-export async function upload(address: string, signal: AbortSignal): Promise<JobReply> {
+/** Sends the example, with a seed for its random chains. Returns the new job's id. */
+export async function upload(address: string, seed: number, signal: AbortSignal): Promise<number> {
   const form = new FormData()
   form.set('user_id', 'demo')
   form.set('service', 'example')
   for (const name of exampleFiles) {
-    form.append('file', await openAsBlob(join(exampleDirectory, name)), name)
+    form.append('file', await readExample(name, seed), name)
   }
   const reply = await fetch(`${address}/upload`, { method: 'POST', body: form, signal })
   if (reply.status !== 201) throw new Error(`POST /upload: ${reply.status} ${await reply.text()}`)
-  return (await reply.json()) as JobReply
+  return ((await reply.json()) as JobReply).id
 }
 
-/** The steps of a job as they come, until it has ended. */
+async function readExample(name: string, seed: number): Promise<Blob> {
+  const path = join(exampleDirectory, name)
+  if (name !== 'run.sh') return openAsBlob(path)
+  const script = await readFile(path, 'utf8')
+  if (!script.includes(ownSeed)) throw new Error(`${path} has no "${ownSeed}"`)
+  return new Blob([script.replace(ownSeed, `seed=${seed} `)])
+}
+
+/** The steps of a job as they come, until it has ended; returns all that is known of it then. */
 export async function* follow(
   address: string,
   id: number,
   signal: AbortSignal,
-): AsyncGenerator<Step> {
+): AsyncGenerator<Step, JobDetails> {
   let seen = 0
   for (;;) {
     const reply = await fetch(`${address}/jobs/${id}`, { signal })
     if (!reply.ok) throw new Error(`GET /jobs/${id}: ${reply.status} ${await reply.text()}`)
-    const { history, finalAt } = (await reply.json()) as JobDetails
+    const job = (await reply.json()) as JobDetails
+    const { history, finalAt } = job
     const start = Date.parse(history[0]?.at ?? '')
     for (const { at, to, reason } of history.slice(seen)) {
       yield { status: to, reason, afterMs: Date.parse(at) - start }
     }
     seen = history.length
-    if (finalAt !== null) return
+    if (finalAt !== null) return job
     await delay(pollMs, undefined, { signal })
   }
 }

@@ -13,7 +13,8 @@ const stopMs = 15_000
 type LogLine = { readonly msg?: string; readonly address?: string; readonly job?: number }
 
 export class Program {
-  readonly mode: 'server' | 'client'
+  /** What it is called here, and its directory. */
+  readonly name: string
   /** Where it listens; rejects when it ends before. */
   readonly address: Promise<string>
   /** Settles when it has ended, whatever the reason. */
@@ -26,15 +27,17 @@ export class Program {
   /**
    * Starts it on a free port, with its files in `directory`.
    *
+   * @param name of its own among those that share the directory.
    * @param settings more environment variables for it.
    */
   constructor(
     mode: 'server' | 'client',
+    name: string,
     directory: string,
     settings: Readonly<Record<string, string>> = {},
   ) {
-    this.mode = mode
-    const files = ['--data-path', join(directory, mode)]
+    this.name = name
+    const files = ['--data-path', join(directory, name)]
     if (mode === 'server') files.push('--db-path', join(directory, 'db.sqlite'))
     // Nothing but these: settings in the user's environment must not change the demo. And a group
     // of its own: Ctrl-C is for the demo, which then stops both in the right order.
@@ -68,7 +71,7 @@ export class Program {
     if (stdout) createInterface(stdout).on('line', (line) => this.#take(line, resolve))
     if (stderr) createInterface(stderr).on('line', (line) => this.#keep(line))
     this.#child.once('error', reject)
-    void this.ended.then(() => reject(new Error(`the ${this.mode} ended`)))
+    void this.ended.then(() => reject(new Error(`the ${this.name} ended`)))
     return promise
   }
 

@@ -1,11 +1,14 @@
-/** A server and a client in a directory of their own, of which nothing is left afterwards. */
+/** A server and its clients in a directory of their own, of which nothing is left afterwards. */
 import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Program } from './program.ts'
 import { endScripts } from './scripts.ts'
 
-export type Addresses = { readonly client: string; readonly server: string }
+/** Where the server listens, and each client, by its name. */
+export type Addresses = { readonly server: string; readonly clients: ReadonlyMap<string, string> }
+
+const clientNames = ['client A', 'client B'] as const
 
 export class DemoSystem implements AsyncDisposable {
   /** Called with each line that the server logs about a job. */
@@ -23,23 +26,27 @@ export class DemoSystem implements AsyncDisposable {
     return new DemoSystem(await mkdtemp(join(parent, 'job-orchestrator-demo-')))
   }
 
-  /** Aborted when one of the two ends of itself. */
+  /** Aborted when one of them ends of itself. */
   get broken(): AbortSignal {
     return this.#broken.signal
   }
 
-  /** Starts the client first: the server then finds it at once. */
+  /** Starts the clients first: the server then finds them at once. */
   async start(signal: AbortSignal): Promise<Addresses> {
-    const client = await this.#add('client', {}, signal)
-    const settings = { SERVICE_EXAMPLE_UPLOAD_URL: `${client}/submit` }
-    const server = await this.#add('server', settings, signal)
-    return { client, server }
+    const started = clientNames.map(async (name) => {
+      return [name, await this.#add('client', name, {}, signal)] as const
+    })
+    const clients = new Map(await Promise.all(started))
+    const urls = [...clients.values()].map((address) => `${address}/submit`)
+    const settings = { SERVICE_EXAMPLE_UPLOAD_URL: urls.join(',') }
+    const server = await this.#add('server', 'server', settings, signal)
+    return { server, clients }
   }
 
-  /** The last lines of both logs. */
+  /** The last lines of all logs. */
   tails(): string[] {
-    return this.#programs.flatMap(({ mode, tail }) => {
-      return [`Last lines of the ${mode}:`, ...tail.map((line) => `  ${line}`)]
+    return this.#programs.flatMap(({ name, tail }) => {
+      return [`Last lines of ${name}:`, ...tail.map((line) => `  ${line}`)]
     })
   }
 
@@ -55,14 +62,15 @@ export class DemoSystem implements AsyncDisposable {
   /** Returns the address where it listens. */
   async #add(
     mode: 'server' | 'client',
+    name: string,
     settings: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<string> {
     signal.throwIfAborted()
-    const program = new Program(mode, this.#directory, settings)
+    const program = new Program(mode, name, this.#directory, settings)
     this.#programs.push(program)
     if (mode === 'server') program.onJobLine = (line) => this.onJobLine(line)
-    void program.ended.then(() => this.#broken.abort(new Error(`the ${mode} ended`)))
+    void program.ended.then(() => this.#broken.abort(new Error(`the ${name} ended`)))
     const { promise, reject } = Promise.withResolvers<never>()
     const abandon = () => reject(signal.reason)
     signal.addEventListener('abort', abandon, { once: true })

@@ -4,8 +4,8 @@ import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { PartNames, boundaryOf } from './part-names.ts'
 
-async function through(body: string | Buffer, piece: number): Promise<string> {
-  const bytes = Buffer.from(body)
+async function through(sent: string, piece: number): Promise<string> {
+  const bytes = Buffer.from(sent)
   const pieces = []
   for (let at = 0; at < bytes.byteLength; at += piece) pieces.push(bytes.subarray(at, at + piece))
   return (await buffer(Readable.from(pieces).pipe(new PartNames('b-1')))).toString()
@@ -64,7 +64,7 @@ const untouched: Record<string, string> = {
 
 for (const [what, [sent, expected]] of [
   ...Object.entries(cases),
-  ...Object.entries(untouched).map(([what, same]) => [what, [same, same]] as const),
+  ...Object.entries(untouched).map(([name, same]) => [name, [same, same]] as const),
 ]) {
   test(`${what}, however it comes`, async () => {
     const sizes = sent.length > 10_000 ? [1000, 1e6] : [1, 2, 3, 7, 50, 1e6]
