@@ -11,6 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { ClientAddress } from '../domain/job.ts'
 import { isActive } from '../domain/job.ts'
 import { markerOf } from '../domain/marker.ts'
+import { isOlderLife, olderLife } from '../domain/older-life.ts'
 import { heartbeatMs } from '../domain/protocol.ts'
 import type { InputFile } from '../files/job-files.ts'
 import type { Log } from '../log.ts'
@@ -25,8 +26,6 @@ const pollMs = 500
 const mostQuestions = 16
 /** After so long it is looked whether the client has been upgraded. */
 const lookAgainMs = 60_000
-/** In an attempt's `instance`, where our own clients have theirs. */
-const lifePrefix = '2.2.3-'
 
 export type OlderClientContext = Omit<OlderPayloadContext, 'address'> & {
   readonly store: JobStore
@@ -154,11 +153,6 @@ export class OlderClient {
   }
 }
 
-/** Whether an attempt's `instance` is a life of an older client. */
-export function isOlderLife(instance: string | null): boolean {
-  return instance?.startsWith(lifePrefix) ?? false
-}
-
 function newLife(): string {
-  return lifePrefix + randomBytes(4).toString('hex')
+  return olderLife(randomBytes(4).toString('hex'))
 }

@@ -1,11 +1,11 @@
 /** Ends jobs that run for longer than their service lets them. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { Fault, messageOf } from '../domain/errors.ts'
+import { isOlderLife } from '../domain/older-life.ts'
 import type { Log } from '../log.ts'
 import type { ActiveJob, JobChange, JobStore } from '../store/jobs.ts'
 import { backOffMs } from './back-off.ts'
 import type { ClientGateway } from './gateway.ts'
-import { isOlderLife } from './older-client.ts'
 
 export type TimeLimitContext = {
   readonly store: JobStore
