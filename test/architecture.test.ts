@@ -10,6 +10,7 @@ const source = join(import.meta.dirname, '..', 'src')
 const arrows: Readonly<Record<string, readonly string[]>> = {
   domain: [],
   log: [],
+  embedded: [],
   loop: ['log'],
   config: ['domain'],
   store: ['domain'],
@@ -18,7 +19,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   import: ['domain', 'store', 'files'],
   server: ['domain', 'store', 'files', 'loop', 'log'],
   client: ['domain', 'store', 'files', 'loop', 'log', 'executors'],
-  http: ['domain', 'files', 'server', 'client', 'log'],
+  http: ['domain', 'files', 'server', 'client', 'log', 'embedded'],
   cli: [
     'domain',
     'log',
@@ -32,7 +33,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'client',
     'http',
   ],
-  main: ['cli', 'config', 'log'],
+  main: ['cli', 'config', 'log', 'embedded'],
 }
 
 /** With fewer the test has looked in the wrong place. */

@@ -1,4 +1,5 @@
 /** Assembles the client. What is started first is stopped last. */
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Cleaner } from '../client/cleaner.ts'
 import { commonEnvironment } from '../client/environment.ts'
@@ -89,6 +90,9 @@ export async function startClient(
     { instance: memory.instance },
     `payloads in ${resolve(dataPath, 'payloads')}, ${slots ?? 'any number'} at once`,
   )
+  if (!existsSync('/proc/self/stat')) {
+    log.warn('/proc is not mounted: a script that runs when the client stops is not found again')
+  }
   const running = starts.move()
   return { address, stop: () => running.disposeAsync(), drain: () => drain.begin() }
 }

@@ -15,6 +15,7 @@ Takes jobs over HTTP, runs them on compute nodes, and brings the results back.
 
   --help       this text; after one of these, its settings
   --version    the version of this program
+  --licenses   the licences of what is built in
 
 Started without settings in two terminals, the two are a working system with a
 service "example". Then, for instance:

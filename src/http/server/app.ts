@@ -1,6 +1,5 @@
 /** The server's HTTP API. */
 import fastifySwagger from '@fastify/swagger'
-import fastifySwaggerUi from '@fastify/swagger-ui'
 import type { Log } from '../../log.ts'
 import type { DownloadContext } from '../../server/download.ts'
 import type { HealthContext } from '../../server/health.ts'
@@ -12,6 +11,7 @@ import type { App } from '../app.ts'
 import { downloadRoutes } from './download.ts'
 import { healthRoutes } from './health.ts'
 import { jobRoutes } from './jobs.ts'
+import { documentPath, pageRoutes } from './page.ts'
 import { terminateRoute } from './terminate.ts'
 import { uploadRoute } from './upload.ts'
 
@@ -23,14 +23,6 @@ export type ServerSteps = UploadContext &
     readonly version: string
     readonly log: Log
   }
-
-/**
- * What the API's page may load: from here alone, for it works offline, and over plain HTTP. Its
- * scripts set styles inline and its style sheet has pictures in it.
- */
-const pagePolicy =
-  "default-src 'self'; base-uri 'none'; frame-ancestors 'self'; img-src 'self' data:; " +
-  "object-src 'none'; style-src 'self' 'unsafe-inline'"
 
 export async function createServerApp(steps: ServerSteps): Promise<App> {
   const app = createApp(steps.log)
@@ -56,11 +48,8 @@ export async function createServerApp(steps: ServerSteps): Promise<App> {
         typeof $id === 'string' ? $id : `schema-${index}`,
     },
   })
-  await app.register(fastifySwaggerUi, { routePrefix: '/swagger-ui', staticCSP: pagePolicy })
-  app.get('/swagger', { schema: { hide: true } }, (_request, reply) =>
-    reply.redirect('/swagger-ui/'),
-  )
-  app.get('/api-docs/openapi.json', { schema: { hide: true } }, () => app.swagger())
+  pageRoutes(app)
+  app.get(documentPath, { schema: { hide: true } }, () => app.swagger())
   healthRoutes(app, steps)
   uploadRoute(app, steps)
   downloadRoutes(app, steps)
