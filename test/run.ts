@@ -5,10 +5,13 @@
  *     npm test                               all of it
  *     npm test -- test/walk.test.ts ...      only these test files
  *     npm run check                          only the gates
+ *     npm run test:e2e                       the end-to-end tests, against dist/job-orchestrator,
+ *                                            which it builds
+ *     JO=FILE npm run test:e2e               the same against another build of the program
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { glob } from 'node:fs/promises'
+import { glob, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 
@@ -53,6 +56,11 @@ const gates: readonly Gate[] = [
 /** Fewer test files would mean that they were not found. */
 const fewestTestFiles = 15
 
+/** Where a test drives the program under test through the harness, any build of it will do. */
+const drivesProgram = /\bLab\.create\(\)/
+/** But for those that build it themselves. */
+const builds = /'\.\/harness\/built\.ts'/
+
 /** Files of the domain without any rule in them. */
 const shapes = new Set(['log-level.ts', 'part.ts', 'protocol.ts'])
 
@@ -68,6 +76,7 @@ process.exitCode = (await main(process.argv.slice(2))) ? 0 : 1
 
 async function main(args: readonly string[]): Promise<boolean> {
   const named = args.filter((arg) => !arg.startsWith('--'))
+  if (args.includes('--end-to-end')) return testEndToEnd(named)
   if (named.length > 0) return runTests(named, [])
   for (const gate of gates) if (!(await passes(gate))) return false
   if (args.includes('--checks')) return true
@@ -84,6 +93,24 @@ async function main(args: readonly string[]): Promise<boolean> {
     return false
   }
   return (await runTests(domain, coverage)) && runTests(others, [])
+}
+
+async function testEndToEnd(named: readonly string[]): Promise<boolean> {
+  if (process.env['JO'] === undefined) {
+    if (!(await run([join(root, 'scripts', 'build.ts')]))) return false
+    process.env['JO'] = join(root, 'dist', 'job-orchestrator')
+  }
+  const files: string[] = []
+  for (const file of named.length > 0 ? named : await find('test/*.test.ts')) {
+    const code = await readFile(join(root, file), 'utf8')
+    if (drivesProgram.test(code) && !builds.test(code)) files.push(file)
+  }
+  say(`tests: ${files.length} files, end to end, against ${process.env['JO']}`)
+  if (named.length === 0 && files.length < fewestTestFiles) {
+    say(`fewer than ${fewestTestFiles} test files: they were not found`)
+    return false
+  }
+  return runTests(files, [])
 }
 
 async function find(pattern: string, without: readonly string[] = []): Promise<string[]> {
@@ -125,8 +152,11 @@ async function passes({ name, command, looked, atLeast }: Gate): Promise<boolean
 }
 
 /** Two files at a time: each starts processes of its own. */
-async function runTests(files: readonly string[], options: readonly string[]): Promise<boolean> {
-  const args = ['--test', '--test-concurrency=2', '--test-reporter=spec', ...options, ...files]
+function runTests(files: readonly string[], options: readonly string[]): Promise<boolean> {
+  return run(['--test', '--test-concurrency=2', '--test-reporter=spec', ...options, ...files])
+}
+
+async function run(args: readonly string[]): Promise<boolean> {
   const child = spawn(process.execPath, args, { cwd: root, stdio: 'inherit' })
   await once(child, 'close')
   return child.exitCode === 0

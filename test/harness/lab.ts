@@ -27,18 +27,21 @@ export type ClientUnderTest = { readonly program: Program; readonly address: str
 export class Lab implements AsyncDisposable {
   readonly directory: string
   readonly #programs: Program[] = []
+  readonly #executable: string | undefined
 
-  private constructor(directory: string) {
+  private constructor(directory: string, executable?: string) {
     this.directory = directory
+    this.#executable = executable
   }
 
-  static async create(): Promise<Lab> {
-    return new Lab(await mkdtemp(join(tmpdir(), 'job-orchestrator-test-')))
+  /** @param executable the program, if it is another one than the one under test. */
+  static async create(executable?: string): Promise<Lab> {
+    return new Lab(await mkdtemp(join(tmpdir(), 'job-orchestrator-test-')), executable)
   }
 
   /** Starts a process of the program, with any arguments. */
   program(args: readonly string[], env: Record<string, string> = {}): Program {
-    const program = new Program(args, this.directory, env)
+    const program = new Program(args, this.directory, env, this.#executable)
     this.#programs.push(program)
     return program
   }

@@ -2,15 +2,17 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import { createInterface } from 'node:readline'
 
 /** One line of the program's log. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string }
 
+const root = join(import.meta.dirname, '..', '..')
+const { JO = 'bin/job-orchestrator' } = process.env
+
 /** The program under test; `JO` names another build of it. */
-const executable =
-  process.env['JO'] ?? join(import.meta.dirname, '..', '..', 'bin', 'job-orchestrator')
+const underTest = isAbsolute(JO) ? JO : join(root, JO)
 
 /** A condition that takes longer than this is not going to come true. */
 const patienceMs = 30_000
@@ -31,7 +33,12 @@ export class Program implements AsyncDisposable {
    *
    * @param environment the whole environment beside PATH.
    */
-  constructor(args: readonly string[], cwd: string, environment: Record<string, string> = {}) {
+  constructor(
+    args: readonly string[],
+    cwd: string,
+    environment: Record<string, string> = {},
+    executable = underTest,
+  ) {
     const PATH = process.env['PATH'] ?? ''
     this.child = spawn(executable, args, { cwd, env: { PATH, ...environment } })
     this.child.setMaxListeners(0) // a test may wait for many lines at once
