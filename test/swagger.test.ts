@@ -118,7 +118,7 @@ test('/swagger leads to the page', async () => {
   for (const path of ['/swagger', '/swagger-ui', '/swagger-ui/']) {
     const page = await fetch(api.address + path)
     assert.equal(page.status, 200, path)
-    assert.match(await page.text(), /<title>Swagger UI<\/title>/, path)
+    assert.match(await page.text(), /<title>job-orchestrator: API<\/title>/, path)
   }
 })
 

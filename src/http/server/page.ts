@@ -20,7 +20,7 @@ const page = `<!doctype html>
   <head>
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
-    <title>Swagger UI</title>
+    <title>job-orchestrator: API</title>
     <link rel="stylesheet" href="swagger-ui.css">
     <link rel="stylesheet" href="index.css">
     <link rel="icon" type="image/png" href="favicon-32x32.png" sizes="32x32">
