@@ -1,6 +1,7 @@
 /** Takes a payload from a server: durable before it is answered. */
 import { Value } from 'typebox/value'
 import { Fault } from '../domain/errors.ts'
+import { isMarkerName } from '../domain/marker.ts'
 import type { Part } from '../domain/part.ts'
 import { SubmitOptions, optionsPart } from '../domain/protocol.ts'
 import { serverOf } from '../domain/payload.ts'
@@ -48,6 +49,7 @@ export async function submit(
         room.receiving.set(origin.key, { abort, over })
       } else {
         if (!origin) submission.refuseIfDraining()
+        if (!origin && isMarkerName(part.filename)) throw mistaken()
         const content = limited(part.content, left, tooLarge(room), abort.signal)
         await workspace.add(pathOf(part), content)
         left -= content.sizeBytes
@@ -88,6 +90,11 @@ async function take(
 
 function refusedKey(): Fault {
   return new Fault('gone', 'this key was cancelled or forgotten; it is refused')
+}
+
+/** A server that knows keys takes us for a 2.2.3 client, which was here until just now. */
+function mistaken(): Fault {
+  return new Fault('busy', 'this is no client of version 2.2.3: ask it for /events')
 }
 
 function tooLarge({ maxPayloadBytes }: ClientRoom): () => Fault {

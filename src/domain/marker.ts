@@ -6,9 +6,19 @@
 
 export type Marker = { readonly name: string; readonly content: string }
 
+/** What scripts for such a client write their exit code to, and where it looks for it. */
+export const exitFile = '.orchestrator.exit'
+
+const prefix = '.job-orchestrator-'
+
 /** The marker of an attempt: a name and a content that nobody can guess, from its random key. */
 export function markerOf(key: string): Marker {
   const token = key.slice(key.indexOf('-') + 1)
   const half = token.length / 2
-  return { name: `.job-orchestrator-${token.slice(0, half)}`, content: token.slice(half) }
+  return { name: prefix + token.slice(0, half), content: token.slice(half) }
+}
+
+/** Whether a file is the marker of some attempt. */
+export function isMarkerName(name: string): boolean {
+  return name.startsWith(prefix) && /^[0-9a-f]{16}$/.test(name.slice(prefix.length))
 }

@@ -184,6 +184,6 @@ function entryTime(mtime: Date): Date {
 }
 
 /** `C:x` looks like a path on another system's drive. */
-function entryName(path: string): string {
+export function entryName(path: string): string {
   return /^[A-Za-z]:/.test(path) ? `./${path}` : path
 }

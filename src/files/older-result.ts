@@ -13,13 +13,13 @@ import { openPromise } from 'yauzl'
 import type { Entry, ZipFile as Archive } from 'yauzl'
 import { ZipFile } from 'yazl'
 import { Fault, messageOf } from '../domain/errors.ts'
+import { exitFile, isMarkerName } from '../domain/marker.ts'
 import type { Marker } from '../domain/marker.ts'
+import { entryName } from './archive.ts'
 
 /** What such a client packs into the work directory, while it packs it. */
 const itself = 'output.zip'
 
-/** What scripts for 2.2.3 write their exit code to. */
-const exitFile = '.orchestrator.exit'
 /** A marker or an exit code is never longer. */
 const mostSmallBytes = 64
 
@@ -34,30 +34,46 @@ export type OlderResult = {
  * Reads a ZIP of a 2.2.3 client.
  *
  * @param hasItself whether `output.zip` is the client's own, and is left out.
- * @throws Fault `invalid` if it is not a whole ZIP; `conflict` if it lacks the marker, and so is
- *   another payload's.
+ * @throws Fault `invalid` if it is not a whole ZIP; `conflict` if it is not the client's own, or
+ *   lacks the marker, and so is another payload's, or has another marker too, and so comes from a
+ *   directory that was another payload's before.
  */
 export async function readOlderResult(
   file: string,
   marker: Marker,
   hasItself: boolean,
 ): Promise<OlderResult> {
-  const small = await readSmall(file, new Set([marker.name, exitFile]))
+  const small = await readSmall(file)
+  const exit = /^\s*(\d{1,3})\s*$/.exec(small.get(exitFile) ?? '')?.[1]
+  if (hasItself && exit === undefined) {
+    // It packs when there is an exit code, scripts pack before.
+    throw new Fault('conflict', 'it has no exit code in it: it was packed by the script')
+  }
   if (small.get(marker.name) !== marker.content) {
     throw new Fault('conflict', 'its marker is not in it: it is the result of another payload')
   }
-  const exit = /^\s*(\d{1,3})\s*$/.exec(small.get(exitFile) ?? '')?.[1]
-  const leftOut = new Set(hasItself ? [marker.name, itself] : [marker.name])
+  if (small.keys().some((name) => isMarkerName(name) && name !== marker.name)) {
+    throw new Fault(
+      'conflict',
+      'its client gave it the directory of an earlier payload, with the files that were in it: ' +
+        'remove what is in the data directory of that client',
+    )
+  }
+  const leftOut = new Set([marker.name])
+  if (hasItself) leftOut.add(itself)
+  // It was sent along, empty, and the script wrote nothing to it.
+  if (small.get(exitFile) === '') leftOut.add(exitFile)
   return { content: repack(file, leftOut), exitCode: exit === undefined ? null : Number(exit) }
 }
 
-/** The contents of small entries, by their names. */
-async function readSmall(file: string, names: ReadonlySet<string>): Promise<Map<string, string>> {
+/** The contents of markers and of the exit file, by their names. */
+async function readSmall(file: string): Promise<Map<string, string>> {
   const found = new Map<string, string>()
-  await eachEntry(file, async (archive, entry) => {
-    if (!names.has(entry.fileName) || entry.uncompressedSize > mostSmallBytes) return
+  await eachEntry(file, async (archive, entry, name) => {
+    if (!isMarkerName(name) && name !== exitFile) return
+    if (entry.uncompressedSize > mostSmallBytes) return
     const content = await buffer(Readable.from(readEntry(archive, entry)))
-    found.set(entry.fileName, content.toString())
+    found.set(name, content.toString())
   })
   return found
 }
@@ -69,30 +85,39 @@ function repack(file: string, leftOut: ReadonlySet<string>): Readable {
   const fail = (error: unknown) => output.destroy(error instanceof Error ? error : undefined)
   zip.on('error', fail)
   output.on('error', () => {}) // whoever reads it is told; nobody may be there yet
-  eachEntry(file, async (archive, entry) => {
-    if (leftOut.has(entry.fileName) || output.destroyed) return
+  eachEntry(file, async (archive, entry, name) => {
+    if (leftOut.has(name) || isUnsafe(name) || output.destroyed) return
     const mode = entry.externalFileAttributes >>> 16
     const options = { mtime: entry.getLastModDate(), ...(mode !== 0 && { mode }) }
-    if (entry.fileName.endsWith('/')) return zip.addEmptyDirectory(entry.fileName, options)
+    if (name.endsWith('/')) return zip.addEmptyDirectory(entryName(name), options)
     const stream = Readable.from(readEntry(archive, entry), { objectMode: false })
     const abandon = () => stream.destroy()
     output.once('close', abandon)
-    zip.addReadStream(stream, entry.fileName, { ...options, compressionLevel: 1 })
+    zip.addReadStream(stream, entryName(name), { ...options, compressionLevel: 1 })
     await finished(stream)
     output.off('close', abandon)
   }).then(() => zip.end(), fail)
   return output
 }
 
+/** Names that yazl refuses; no client makes them, but one is not to spoil the others. */
+function isUnsafe(name: string): boolean {
+  return /^[/\\]|^$/.test(name) || name.split(/[/\\]/).includes('..')
+}
+
 /** @throws Fault `invalid` for whatever is wrong with the ZIP. */
 async function eachEntry(
   file: string,
-  visit: (archive: Archive, entry: Entry) => Promise<void> | void,
+  visit: (archive: Archive, entry: Entry, name: string) => Promise<void> | void,
 ): Promise<void> {
   try {
-    const archive = await openPromise(file, { lazyEntries: true, autoClose: false })
+    // Undecoded: yauzl would refuse the whole archive for a name such as "A:chain".
+    const options = { lazyEntries: true, autoClose: false, decodeStrings: false }
+    const archive = await openPromise(file, options)
     try {
-      for await (const entry of archive.eachEntry()) await visit(archive, entry)
+      for await (const entry of archive.eachEntry()) {
+        await visit(archive, entry, entry.fileNameRaw.toString())
+      }
     } finally {
       archive.close()
     }
@@ -108,5 +133,7 @@ async function* readEntry(archive: Archive, entry: Entry): AsyncGenerator<Uint8A
     checksum = crc32(chunk as Uint8Array, checksum)
     yield chunk as Uint8Array
   }
-  if (checksum !== entry.crc32) throw new Error(`the checksum of ${entry.fileName} is wrong`)
+  if (checksum !== entry.crc32) {
+    throw new Error(`the checksum of ${entry.fileNameRaw.toString()} is wrong`)
+  }
 }

@@ -21,30 +21,37 @@ export function multipartBody(
   fields: Readonly<Record<string, string>>,
   files: readonly InputFile[],
 ): MultipartBody {
-  return writeBody(fields, files, undefined, encodedName)
+  return writeBody(fields, files, [], encodedName)
 }
 
-/** The same for a 2.2.3 client, which drops files whose names are encoded; with one more file. */
-export function olderMultipartBody(files: readonly InputFile[], inline: InlineFile): MultipartBody {
-  return writeBody({}, files, inline, quotedName)
+/**
+ * The same for a 2.2.3 client, which drops files whose names are encoded.
+ *
+ * @param last more files, behind all others: of equal names the last one counts there.
+ */
+export function olderMultipartBody(
+  files: readonly InputFile[],
+  last: readonly InlineFile[],
+): MultipartBody {
+  return writeBody({}, files, last, quotedName)
 }
 
 function writeBody(
   fields: Readonly<Record<string, string>>,
   files: readonly InputFile[],
-  inline: InlineFile | undefined,
+  last: readonly InlineFile[],
   filename: (path: string) => string,
 ): MultipartBody {
   const boundary = `job-orchestrator-${randomBytes(16).toString('hex')}`
   const fileHead = (path: string) =>
     head(boundary, `name="file"; ${filename(path)}`) +
     'Content-Type: application/octet-stream\r\n\r\n'
-  const begin =
-    Object.entries(fields)
-      .map(([name, value]) => `${head(boundary, `name="${name}"`)}\r\n${value}\r\n`)
-      .join('') + (inline ? `${fileHead(inline.name)}${inline.content}\r\n` : '')
+  const begin = Object.entries(fields)
+    .map(([name, value]) => `${head(boundary, `name="${name}"`)}\r\n${value}\r\n`)
+    .join('')
   const parts = files.map((file) => ({ file, head: Buffer.from(fileHead(file.path)) }))
-  const end = Buffer.from(`--${boundary}--\r\n`)
+  const inline = last.map(({ name, content }) => `${fileHead(name)}${content}\r\n`).join('')
+  const end = Buffer.from(`${inline}--${boundary}--\r\n`)
   const sizes = parts.map((part) => part.head.byteLength + part.file.sizeBytes + 2)
   return {
     contentType: `multipart/form-data; boundary=${boundary}`,

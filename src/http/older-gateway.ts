@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { Fault, messageOf } from '../domain/errors.ts'
+import { exitFile } from '../domain/marker.ts'
 import type { OlderAnswer, OlderGateway, OlderSubmitAnswer } from '../server/gateway.ts'
 import { beside, expectZip, readJson, refusal } from './calls.ts'
 import type { Call } from './calls.ts'
@@ -28,7 +29,8 @@ export function olderGateway(call: Call): OlderGateway {
     },
 
     async submit(address, files, marker, signal) {
-      const body = olderMultipartBody(files, marker)
+      // The directory may be that of a payload of an earlier life, whose exit code would count.
+      const body = olderMultipartBody(files, [marker, { name: exitFile, content: '' }])
       let isSent = false
       async function* content() {
         yield* body.content()

@@ -190,8 +190,10 @@ export class ClientLink implements Candidate {
 
   async #poll(signal: AbortSignal): Promise<void> {
     const { older } = this.#context
-    const client = (this.#older ??= new OlderClient(this.address, this.activeJobs, older))
+    const client = this.#older ?? new OlderClient(this.address, this.activeJobs, older)
     await client.follow(signal, (percent) => {
+      // What tells its load is one; what knows no /events may be anything.
+      this.#older = client
       const load = { load: percent, slots: null, active: this.activeJobs.size }
       if (this.reachable) this.#update(load)
       else this.#connected(load, ' (version 2.2.3: it is polled)')

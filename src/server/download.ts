@@ -59,8 +59,15 @@ export async function downloadPartial(
   if (isActive(job.status) && attempt?.payloadId != null) {
     const { client, payloadId, key, instance } = attempt
     if (isOlderLife(instance)) {
-      const content = await olderGateway.partial(client, payloadId, signal)
-      return files.passOlderResult(content, markerOf(key))
+      try {
+        const content = await olderGateway.partial(client, payloadId, signal)
+        return await files.passOlderResult(content, markerOf(key))
+      } catch (error) {
+        // What is wrong with its answer is not the user's fault.
+        if (!(error instanceof Fault)) throw error
+        const now = `the files of job ${id} cannot be had from its client now`
+        throw new Fault('unreachable', `${now}: ${error.message}`, { cause: error })
+      }
     }
     return { content: await gateway.partial(client, payloadId, key, signal) }
   }

@@ -40,6 +40,8 @@ export class OlderClient {
   readonly #payloads = new Map<number, OlderPayload>()
   #life = newLife()
   #highestId = 0
+  #isTakenUp = false
+  #lookAgainAtMs = 0
 
   /** @param jobs ids of the active jobs at this client, kept up to date by whoever gives them. */
   constructor(address: ClientAddress, jobs: ReadonlySet<number>, context: OlderClientContext) {
@@ -57,8 +59,8 @@ export class OlderClient {
   async follow(signal: AbortSignal, onLoad: (percent: number) => void): Promise<void> {
     const { gateway } = this.#context
     await this.#takeUp()
-    const end = performance.now() + lookAgainMs
-    for (let nextLoad = 0; performance.now() < end;) {
+    this.#lookAgainAtMs = performance.now() + lookAgainMs
+    for (let nextLoad = 0; performance.now() < this.#lookAgainAtMs;) {
       if (performance.now() >= nextLoad) {
         nextLoad = performance.now() + heartbeatMs
         onLoad(await gateway.load(this.#address, signal))
@@ -75,16 +77,18 @@ export class OlderClient {
 
   /** Sends a job. */
   async submit(
-    { attempt }: ActiveJob,
+    { job, attempt }: ActiveJob,
     files: readonly InputFile[],
     signal: AbortSignal,
   ): Promise<SubmitAnswer | Extract<OlderSubmitAnswer, { is: 'unanswered' }>> {
-    if (files.some(({ path }) => path.includes('/'))) {
+    if (!job.isFlat) {
       return { is: 'not now', reason: 'a 2.2.3 client knows no directories', fault: 'job' }
     }
     const [life, before] = [this.#life, this.#highestId]
     const { gateway } = this.#context
     const answer = await gateway.submit(this.#address, files, markerOf(attempt.key), signal)
+    // A newer client in its place refuses what is sent to this one.
+    if (answer.is === 'not now') this.#lookAgainAtMs = 0
     if (answer.is !== 'accepted') return answer
     const { payloadId } = answer
     // An id that was given while this was sent says nothing: answers come in any order.
@@ -95,12 +99,13 @@ export class OlderClient {
 
   /** What an earlier process left at this client. */
   async #takeUp(): Promise<void> {
-    if (this.#highestId > 0) return
+    if (this.#isTakenUp) return
     const held = await this.#context.store.active(this.#address.uploadUrl)
     const accepted = held
       .map(({ attempt }) => attempt)
       .filter(({ instance }) => isOlderLife(instance))
       .toSorted((a, b) => (a.submittedAtMs ?? 0) - (b.submittedAtMs ?? 0))
+    this.#isTakenUp = true
     const life = accepted.at(-1)?.instance
     if (life == null) return
     this.#life = life
@@ -113,6 +118,8 @@ export class OlderClient {
   #beginLife(why: string): void {
     this.#life = newLife()
     this.#highestId = 0
+    // A newer client in its place knows nothing of them either.
+    this.#lookAgainAtMs = 0
     const { uploadUrl } = this.#address
     this.#context.log.warn(`client ${uploadUrl} has lost its memory (${why}): its jobs are lost`)
   }

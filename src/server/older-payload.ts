@@ -31,6 +31,16 @@ export type OlderPayloadContext = {
 /** What such a client says when a payload has ended. */
 const endings: ReadonlySet<string> = new Set<Ending>(['Completed', 'Failed', 'Invalid', 'Killed'])
 
+/** What is remembered of an attempt while it is asked for. */
+type Seen = {
+  readonly attempt: number
+  /** Process id of its script; 0 before it was told. */
+  pid: number
+  /** By the monotonic clock; the first that was answered, and the last that was tried. */
+  firstKillMs?: number
+  lastKillMs?: number
+}
+
 export class OlderPayload {
   /** Of the job. */
   readonly id: number
@@ -40,8 +50,7 @@ export class OlderPayload {
   #task: Promise<void> | undefined
   #troubles = 0
   #notBeforeMs = 0
-  #firstKillMs: number | undefined
-  #lastKillMs = -Infinity
+  #seen: Seen = { attempt: 0, pid: 0 }
 
   constructor(id: number, context: OlderPayloadContext) {
     this.id = id
@@ -86,6 +95,13 @@ export class OlderPayload {
     const { address, gateway } = this.#context
     const answer = await gateway.ask(address, payloadId, signal)
     if (answer.is === 'missing') return false
+    const { number } = active.attempt
+    if (this.#seen.attempt !== number) this.#seen = { attempt: number, pid: 0 }
+    if (answer.is === 'status') {
+      // A payload keeps its process: this is another one, which must not be killed for it.
+      if (this.#seen.pid !== 0 && answer.pid !== this.#seen.pid) return false
+      this.#seen.pid = answer.pid
+    }
     if (answer.is === 'result') {
       await this.#fetch(active, payloadId, 'Completed', answer.content, signal)
     } else if (answer.status === 'Running') {
@@ -118,16 +134,15 @@ export class OlderPayload {
     }
     if (job.terminateRequestedAtMs === null && limits.passed(job.id) === undefined) return
     const now = performance.now()
-    if (this.#firstKillMs !== undefined) {
-      if (now - this.#firstKillMs > killGraceMs + mostAfterKillMs) {
-        return this.#fetch(active, payloadId, 'Killed', undefined, signal)
-      }
+    const { firstKillMs = now, lastKillMs = -Infinity } = this.#seen
+    if (now - firstKillMs > killGraceMs + mostAfterKillMs) {
+      return this.#fetch(active, payloadId, 'Killed', undefined, signal)
     }
     // Without a process id it is marked as killed there, and its script starts all the same.
-    if (pid === 0 || now - this.#lastKillMs < killAgainMs) return
-    this.#lastKillMs = now
+    if (pid === 0 || now - lastKillMs < killAgainMs) return
+    this.#seen.lastKillMs = now
     await gateway.kill(address, payloadId, signal)
-    this.#firstKillMs ??= now
+    this.#seen.firstKillMs ??= now
   }
 
   /** Stores what there is of a payload that has ended, and makes the job final. */
@@ -167,23 +182,31 @@ export class OlderPayload {
   ) {
     const { address, files, gateway } = this.#context
     const marker = markerOf(attempt.key)
+    let hasItself = false
     if (content) {
       try {
         return await files.storeOlderResult(job.id, attempt.number, content, marker, true)
       } catch (error) {
-        // A script's own output.zip is taken for the result there; the directory has it all.
-        if (!(error instanceof Fault && error.code === 'conflict')) throw error
+        // What is named output.zip is taken for the result there. It may be the script's own: the
+        // directory has that and all else. Or its client's, cut when that ended: so it remains.
+        const code = error instanceof Fault ? error.code : undefined
+        if (code !== 'conflict' && code !== 'invalid') throw error
+        hasItself = code === 'invalid'
       }
     }
     const directory = await gateway.partial(address, payloadId, signal)
-    return files.storeOlderResult(job.id, attempt.number, directory, marker, false)
+    return files.storeOlderResult(job.id, attempt.number, directory, marker, hasItself)
   }
 
   #verdict(
     { job }: ActiveJob,
-    status: Ending,
+    told: Ending,
     exitCode: number | null,
   ): { readonly status: Ending; readonly message: string } {
+    // The trap of a script that is ended writes the code of its last command, a 0 perhaps, and its
+    // client may see that before it notes the kill.
+    const wasKilled = this.#seen.lastKillMs !== undefined && told !== 'Invalid'
+    const status = wasKilled ? 'Killed' : told
     const exit = { exitCode, killReason: null, cpuSeconds: null }
     switch (status) {
       case 'Completed':

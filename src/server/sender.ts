@@ -99,10 +99,16 @@ export class Sender {
     const { store, clients } = this.#context
     while (!signal.aborted) {
       if (!clients.choose(service, true)) return
-      const choose = (job: Job) => this.#choose(service, job)
+      let passedOver = 0
+      const choose = (job: Job) => {
+        const choice = this.#choose(service, job)
+        if (choice && 'passedOverUntilMs' in choice) passedOver++
+        return choice
+      }
       const claimed = await store.claim(service, quota, choose, Date.now())
-      if (!claimed) return
-      this.#begin(claimed, false)
+      if (claimed) this.#begin(claimed, false)
+      // One claim passes over only so many; behind them may be one that can be sent.
+      else if (passedOver === 0) return
     }
   }
 
@@ -228,8 +234,12 @@ export class Sender {
           retryAtMs: answer.fault === 'job' ? Date.now() + jobBackOffMs(attempt) : null,
         })
         return
-      case 'refused':
       case 'unanswered':
+        // Whatever ails it, the job is not to lose all its attempts to it within a second.
+        link.holdOff()
+        await learn({ is: answer.is, attempt, reason: answer.reason })
+        return
+      case 'refused':
       case 'broken':
         await learn({ is: answer.is, attempt, reason: answer.reason })
     }
