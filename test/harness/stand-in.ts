@@ -7,6 +7,8 @@ import { protocolVersion } from '../../src/domain/protocol.ts'
 
 export class StandIn implements AsyncDisposable {
   readonly address: string
+  /** Method and path of all requests. */
+  readonly requests: string[] = []
   readonly #server: Server
 
   private constructor(server: Server, port: number) {
@@ -14,17 +16,25 @@ export class StandIn implements AsyncDisposable {
     this.address = `http://127.0.0.1:${port}`
   }
 
-  /** @param submit answers `POST /submit`; gets the whole body. */
-  static async create(submit: (body: string, response: ServerResponse) => void): Promise<StandIn> {
+  /**
+   * @param submit answers `POST /submit`; gets the whole body.
+   * @param hasEvents without an event stream, `submit` answers everything.
+   */
+  static async create(
+    submit: (body: string, response: ServerResponse) => void,
+    { hasEvents = true } = {},
+  ): Promise<StandIn> {
     const server = createServer((request, response) => {
-      if (request.url?.startsWith('/events')) return beginStream(response)
+      standIn.requests.push(`${request.method} ${request.url}`)
+      if (hasEvents && request.url?.startsWith('/events')) return beginStream(response)
       void text(request).then((body) => submit(body, response))
     })
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
     const address = server.address()
     if (typeof address !== 'object' || !address) throw new Error('it listens nowhere')
-    return new StandIn(server, address.port)
+    const standIn = new StandIn(server, address.port)
+    return standIn
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
