@@ -17,7 +17,7 @@ import { Sender } from '../server/sender.ts'
 import { Terminator } from '../server/terminate.ts'
 import { TimeLimits } from '../server/time-limit.ts'
 import { JobWatch } from '../server/watch.ts'
-import type { JobChange, JobStore } from '../store/jobs.ts'
+import type { JobChange, JobStore, ServiceBacklog } from '../store/jobs.ts'
 import { openJobStore } from '../store/sqlite/jobs.ts'
 import { closeApp, listen } from './listen.ts'
 import { takeStore } from './own-store.ts'
@@ -40,9 +40,9 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
   const { maxAgeMs } = config
   const lastSeenMs = await store.lastChangeAtMs()
   const cleaner = new Cleaner({ store, files, log, maxAgeMs, lastSeenMs })
-  const { call } = starts.use(openCalls())
-  const gateway = httpGateway(call)
-  const olderOnes = olderGateway(call)
+  const calls = starts.use(openCalls())
+  const gateway = httpGateway(calls)
+  const olderOnes = olderGateway(calls.call)
   const watch = new JobWatch(store)
   const quotas = new Map(config.services.map(({ name, quota }) => [name, quota]))
   const services = new Set(quotas.keys())
@@ -101,6 +101,7 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
   sender.start()
   cleaner.start()
   await greet(config, address, clients, log)
+  warnOfRemovedServices(await store.backlog(), services, log)
   const running = starts.move()
   return { address, stop: () => running.disposeAsync() }
 }
@@ -163,6 +164,22 @@ async function greet(
       { service: name, ...quota },
       `service ${name}: ${quota.runsPerUser} jobs at once per user, ${quota.maxRuns} in all, at ` +
         there.join(', '),
+    )
+  }
+}
+
+/** Their jobs are kept, and nobody sends them. */
+function warnOfRemovedServices(
+  backlog: ReadonlyMap<string, ServiceBacklog>,
+  services: ReadonlySet<string>,
+  log: Log,
+): void {
+  for (const [name, { queued, active }] of backlog) {
+    if (services.has(name) || queued + active === 0) continue
+    log.warn(
+      { service: name, queued, active },
+      `service ${name} is not configured any more, and has jobs: ${queued} queued, which wait ` +
+        `until it is again, and ${active} at clients, which go on`,
     )
   }
 }

@@ -4,8 +4,10 @@
 export type Candidate = {
   /** It may be sent a job now. */
   readonly healthy: boolean
-  /** Something sent to it has been under way for long: it is asked last. */
+  /** Something sent to it has waited for long: it is asked last. */
   readonly slow: boolean
+  /** Sendings to it that wait for its answer, or for it to take more. */
+  readonly waiting: number
   /** Payloads it runs at once; `null`: no limit. */
   readonly slots: number | null
   /** Payloads it has that have not ended. */
@@ -19,18 +21,36 @@ export type Candidate = {
 /** A client under full load still gets some: this share of what an idle one gets. */
 const leastIdleShare = 0.1
 
+/** An answer takes milliseconds: who owes so many is busy enough, or hangs. */
+const mostWaitingEver = 4
+
 /**
- * A healthy client with a free slot: of those one that is not slow, then the one that would have
- * the fewest payloads for what of it is idle, then the one that got none for the longest time.
+ * How many sendings to one client may wait at the same time. A client that hangs holds on to these
+ * jobs, and they count as active: it is never to have more than its share of them.
+ *
+ * @param maxRuns jobs of the service that may be active.
+ * @param clients clients of the service.
+ */
+export function mostWaiting(maxRuns: number, clients: number): number {
+  return Math.min(mostWaitingEver, Math.ceil(maxRuns / clients))
+}
+
+/**
+ * A healthy client with a free slot that fewer than `limit` sendings wait for: of those one that is
+ * not slow, then the one that would have the fewest payloads for what of it is idle, then the one
+ * that got none for the longest time.
  *
  * That is weighted least connections: an idle client has twice the payloads of one whose CPUs are
  * half busy, whatever makes them so. Payloads count at once, load only some seconds later, so
  * neither would do alone.
  */
-export function chooseClient<C extends Candidate>(candidates: Iterable<C>): C | undefined {
+export function chooseClient<C extends Candidate>(
+  candidates: Iterable<C>,
+  limit: number,
+): C | undefined {
   let best: C | undefined
   for (const candidate of candidates) {
-    if (!candidate.healthy) continue
+    if (!candidate.healthy || candidate.waiting >= limit) continue
     if (candidate.slots !== null && candidate.active >= candidate.slots) continue
     if (best === undefined || compare(candidate, best) < 0) best = candidate
   }

@@ -1,14 +1,17 @@
 /** One call to a client, and what can be made of its answer. */
 import type { Readable } from 'node:stream'
-import { Agent, errors, request } from 'undici'
+import { Agent, buildConnector, errors, request } from 'undici'
 import type { Dispatcher } from 'undici'
 import { Fault, messageOf } from '../domain/errors.ts'
 import type { ClientAddress } from '../domain/job.ts'
+import { Connections } from './connections.ts'
 
 const connectMs = 5_000
 /** From the end of the request to the first byte of the answer; clients flush before they answer. */
 const firstByteMs = 60_000
 const betweenBytesMs = 30_000
+/** So long a connection is kept for the next call; who is called no more is left alone soon. */
+const mostIdleMs = 5_000
 /** Longest answer that is read into memory. */
 const longestAnswerBytes = 64 * 1024
 
@@ -25,14 +28,27 @@ type CallOptions = {
 /** @throws Fault `unreachable` without an answer; the error of the signal when that breaks it off. */
 export type Call = (options: CallOptions) => Promise<Dispatcher.ResponseData>
 
+/** How clients are called, and the connections that are open to them. */
+export type Calls = { readonly call: Call; readonly connections: Connections }
+
 /** Makes calls over connections that are kept alive. Disposing of it closes them. */
-export function openCalls(): { readonly call: Call } & AsyncDisposable {
+export function openCalls(): Calls & AsyncDisposable {
+  const connections = new Connections()
+  const connect = buildConnector({ timeout: connectMs })
   const agent = new Agent({
-    connect: { timeout: connectMs },
+    connect(options, callback) {
+      connect(options, (...[error, socket]) => {
+        if (error) return callback(error, null)
+        connections.add(`${options.protocol}//${options.host}`, socket)
+        callback(null, socket)
+      })
+    },
     headersTimeout: firstByteMs,
     bodyTimeout: betweenBytesMs,
+    keepAliveMaxTimeout: mostIdleMs,
   })
   return {
+    connections,
     async call({ url, ...options }) {
       try {
         return await request(url, { dispatcher: agent, ...options })

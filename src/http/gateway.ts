@@ -8,8 +8,8 @@ import { clientEvents, heartbeatMs, keyHeader, optionsPart } from '../domain/pro
 import type { ClientEvent } from '../domain/protocol.ts'
 import type { ClientGateway, SubmitAnswer } from '../server/gateway.ts'
 import { asUnreachable, beside, expectJson, expectZip, readJson, refusal } from './calls.ts'
-import type { Call } from './calls.ts'
-import { multipartBody } from './multipart-body.ts'
+import type { Call, Calls } from './calls.ts'
+import { multipartBody, watched } from './multipart-body.ts'
 
 /** A stream without any byte for so long is dead. */
 const silentMs = 3 * heartbeatMs
@@ -28,11 +28,11 @@ const neverArrived = new Set([
 const troublesOfClient = new Set([404, 405, 415, 503])
 
 /** Calls clients over HTTP. */
-export function httpGateway(call: Call): ClientGateway {
+export function httpGateway({ call, connections }: Calls): ClientGateway {
   return {
     events: (address, serverId, signal) => readEvents(call, address, serverId, signal),
 
-    async submit(address, options, files, signal) {
+    async submit(address, options, files, { signal, onProgress }) {
       const body = multipartBody({ [optionsPart]: JSON.stringify(options) }, files)
       try {
         const response = await call({
@@ -42,7 +42,7 @@ export function httpGateway(call: Call): ClientGateway {
             'content-type': body.contentType,
             'content-length': String(body.sizeBytes),
           },
-          body: Readable.from(body.content(), { objectMode: false }),
+          body: Readable.from(watched(body.content(), onProgress), { objectMode: false }),
           signal,
         })
         return await readSubmitAnswer(response)
@@ -83,6 +83,8 @@ export function httpGateway(call: Call): ClientGateway {
       if (response.statusCode >= 300) throw await refusal(response)
       await response.body.dump()
     },
+
+    markConnections: ({ uploadUrl }) => connections.mark(new URL(uploadUrl).origin),
   }
 }
 

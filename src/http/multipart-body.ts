@@ -93,3 +93,15 @@ function encodedName(path: string): string {
 function quotedName(path: string): string {
   return `filename="${path.replaceAll('"', '\\"')}"`
 }
+
+/** The same content; tells of each piece that is taken, and when the last one has been. */
+export async function* watched(
+  content: AsyncGenerator<Uint8Array>,
+  onProgress: (isSent: boolean) => void,
+): AsyncGenerator<Uint8Array> {
+  for await (const piece of content) {
+    yield piece
+    onProgress(false)
+  }
+  onProgress(true)
+}

@@ -7,7 +7,7 @@ import type { OlderAnswer, OlderGateway, OlderSubmitAnswer } from '../server/gat
 import { beside, expectZip, readJson, refusal } from './calls.ts'
 import type { Call } from './calls.ts'
 import { hasNeverArrived, readRefusedSubmit } from './gateway.ts'
-import { olderMultipartBody } from './multipart-body.ts'
+import { olderMultipartBody, watched } from './multipart-body.ts'
 
 /** It measures for a fifth of a second before it answers. */
 const loadMs = 5_000
@@ -28,20 +28,20 @@ export function olderGateway(call: Call): OlderGateway {
       throw new Fault('unsupported', `${url.href} is not that of a client: it tells no load`)
     },
 
-    async submit(address, files, marker, signal) {
+    async submit(address, files, marker, { signal, onProgress }) {
       // The directory may be that of a payload of an earlier life, whose exit code would count.
       const body = olderMultipartBody(files, [marker, { name: exitFile, content: '' }])
       let isSent = false
-      async function* content() {
-        yield* body.content()
-        isSent = true
+      const noteProgress = (isAll: boolean) => {
+        isSent = isAll
+        onProgress(isAll)
       }
       try {
         const response = await call({
           method: 'POST',
           url: address.uploadUrl,
           headers: { 'content-type': body.contentType, 'content-length': String(body.sizeBytes) },
-          body: Readable.from(content(), { objectMode: false }),
+          body: Readable.from(watched(body.content(), noteProgress), { objectMode: false }),
           signal,
         })
         return await readSubmitAnswer(response)

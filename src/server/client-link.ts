@@ -13,11 +13,10 @@ import type { ClientListener } from './client-listener.ts'
 import type { ClientGateway } from './gateway.ts'
 import { OlderClient } from './older-client.ts'
 import type { OlderClientContext } from './older-client.ts'
+import { Sendings } from './sendings.ts'
 
 /** Longest pause between two tries to connect: who comes back is to be noticed within seconds. */
 const longestPauseMs = 2_000
-/** A sending that takes longer makes a client slow. */
-const slowMs = 2_000
 
 /** What a link calls. */
 export type LinkContext = {
@@ -35,11 +34,10 @@ export class ClientLink implements Candidate {
   readonly activeJobs = new Set<number>()
   /** See `Candidate`; kept by who gives jobs away. */
   lastGiven = 0
+  readonly sendings = new Sendings()
   readonly #context: LinkContext
   readonly #log: Log
   readonly #loop: Loop
-  /** When each sending under way began, by the monotonic clock. */
-  readonly #sendings = new Set<{ readonly sinceMs: number }>()
   #state: LoadEvent | undefined
   #older: OlderClient | undefined
   #failures = 0
@@ -47,6 +45,8 @@ export class ClientLink implements Candidate {
   #heldOffUntil = 0
   #lastTrouble: string | undefined
   #lastKind: string | undefined
+  /** Gives up connections on which nothing has passed since the client was found away. */
+  #breakStale: (() => void) | undefined
   #tried = Promise.withResolvers<void>()
   #reachable = Promise.withResolvers<void>()
 
@@ -81,10 +81,13 @@ export class ClientLink implements Candidate {
     return this.#state?.draining ?? false
   }
 
-  /** What was sent to it is under way for long. */
+  /** What was sent to it has waited for long. */
   get slow(): boolean {
-    const now = performance.now()
-    return this.#sendings.values().some(({ sinceMs }) => now - sinceMs > slowMs)
+    return this.sendings.areSlow
+  }
+
+  get waiting(): number {
+    return this.sendings.waiting
   }
 
   /** The client, if it is one of version 2.2.3; not known before it was reached. */
@@ -126,17 +129,6 @@ export class ClientLink implements Candidate {
       await Promise.race([this.#reachable.promise, aborted])
     } finally {
       signal.removeEventListener('abort', abort)
-    }
-  }
-
-  /** Counts a sending to it, for as long as it takes. */
-  async track<T>(sending: Promise<T>): Promise<T> {
-    const since = { sinceMs: performance.now() }
-    this.#sendings.add(since)
-    try {
-      return await sending
-    } finally {
-      this.#sendings.delete(since)
     }
   }
 
@@ -229,6 +221,10 @@ export class ClientLink implements Candidate {
 
   #connected(load: LoadEvent, kind = ''): void {
     this.#failures = 0
+    this.#refusals = 0
+    this.#heldOffUntil = 0
+    this.#breakStale?.()
+    this.#breakStale = undefined
     this.#lastTrouble = undefined
     this.#lastKind = undefined
     this.#update(load)
@@ -256,6 +252,8 @@ export class ClientLink implements Candidate {
    */
   #lose(error: unknown): void {
     if (this.reachable) this.#reachable = Promise.withResolvers()
+    // What hung on them would hang for as long again once it is back: TCP tries ever more seldom.
+    this.#breakStale = this.#context.gateway.markConnections(this.address)
     this.#state = undefined
     this.#lastTrouble = messageOf(error)
     const kind = error instanceof Fault ? error.code : 'unforeseen'

@@ -1,5 +1,5 @@
 /** The clients of each service: their event streams, load, slots and health. */
-import { chooseClient } from '../domain/choose-client.ts'
+import { chooseClient, mostWaiting } from '../domain/choose-client.ts'
 import { isActive } from '../domain/job.ts'
 import type { ClientAddress } from '../domain/job.ts'
 import type { ActiveJob, JobChange } from '../store/jobs.ts'
@@ -55,10 +55,13 @@ export class Clients {
   /**
    * The client that a job of a service is to go to, if one can take it now.
    *
+   * @param maxRuns jobs of the service that may be active.
    * @param isFlat whether the job has no directories; older clients know none.
    */
-  choose(service: string, isFlat: boolean): ClientLink | undefined {
-    return chooseClient(this.ofService(service).filter((link) => isFlat || !link.older))
+  choose(service: string, maxRuns: number, isFlat: boolean): ClientLink | undefined {
+    const links = this.ofService(service)
+    const candidates = links.filter((link) => isFlat || !link.older)
+    return chooseClient(candidates, mostWaiting(maxRuns, links.length))
   }
 
   /** Notes that a job goes to a client. */

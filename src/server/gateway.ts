@@ -18,6 +18,13 @@ export type SubmitAnswer =
   /** It may have arrived: the answer was lost, or it is still being received. */
   | { readonly is: 'unknown'; readonly reason: string }
 
+/** How a sending can be followed and broken off. */
+export type Watch = {
+  readonly signal: AbortSignal
+  /** Called when more of the files has been taken, and when all of it is sent. */
+  readonly onProgress: (isSent: boolean) => void
+}
+
 /**
  * Calls to clients. Each waits only so long for a connection, for the first byte and between
  * bytes, and throws a `Fault` `unreachable` then; each can be broken off by its signal.
@@ -34,7 +41,7 @@ export interface ClientGateway {
     address: ClientAddress,
     options: SubmitOptions,
     files: readonly InputFile[],
-    signal: AbortSignal,
+    watch: Watch,
   ): Promise<SubmitAnswer>
 
   /** The ZIP of an ended payload. */
@@ -65,6 +72,13 @@ export interface ClientGateway {
 
   /** Tells the client that its result is stored here. */
   forget(address: ClientAddress, key: string, signal: AbortSignal): Promise<void>
+
+  /**
+   * Notes how much has passed on each connection to a client.
+   *
+   * @returns gives up those on which nothing has passed since; calls on them fail.
+   */
+  markConnections(address: ClientAddress): () => void
 }
 
 /** What came of sending to a client of version 2.2.3. */
@@ -98,7 +112,7 @@ export interface OlderGateway {
     address: ClientAddress,
     files: readonly InputFile[],
     marker: Marker,
-    signal: AbortSignal,
+    watch: Watch,
   ): Promise<OlderSubmitAnswer>
 
   ask(address: ClientAddress, payloadId: number, signal: AbortSignal): Promise<OlderAnswer>

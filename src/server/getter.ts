@@ -10,7 +10,7 @@ import { backOffMs } from './back-off.ts'
 import type { ClientGateway } from './gateway.ts'
 import { persist } from './persist.ts'
 
-/** Results that are fetched at the same time. */
+/** Results that are fetched at the same time from one client: none is to wait for another's. */
 const mostFetches = 8
 /** A result that is not what was announced so many times is given up. */
 const mostMismatches = 3
@@ -43,7 +43,7 @@ export class Getter {
   readonly #context: GetterContext
   readonly #loop: Loop
   readonly #waiting = new Map<string, Fetch>()
-  readonly #fetching = new Map<string, Promise<void>>()
+  readonly #fetching = new Map<string, { readonly from: string; readonly task: Promise<void> }>()
   readonly #forgetting = new Set<Promise<void>>()
   readonly #stopping = new AbortController()
 
@@ -60,22 +60,28 @@ export class Getter {
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#loop.stop()
-    await Promise.all([...this.#fetching.values(), ...this.#forgetting])
+    await Promise.all([...this.#fetching.values().map(({ task }) => task), ...this.#forgetting])
   }
 
-  /** Has a result fetched; once only, however often it is said. */
+  /** Has a result fetched; once only, however often it is said. What backs off is tried at once. */
   add(active: ActiveJob, end: AttemptEnd): void {
     const { key } = active.attempt
-    if (this.#fetching.has(key) || this.#waiting.has(key)) return
-    this.#waiting.set(key, { active, end, failures: 0, mismatches: 0, notBefore: 0 })
+    if (this.#fetching.has(key)) return
+    const waiting = this.#waiting.get(key)
+    if (waiting) waiting.notBefore = 0
+    else this.#waiting.set(key, { active, end, failures: 0, mismatches: 0, notBefore: 0 })
     this.#loop.wake()
   }
 
   #fetchAll(): number | undefined {
     const now = performance.now()
     let next: number | undefined
+    const open = new Map<string, number>()
+    for (const { from } of this.#fetching.values()) open.set(from, (open.get(from) ?? 0) + 1)
     for (const [key, fetch] of this.#waiting) {
-      if (this.#fetching.size >= mostFetches) return undefined
+      const from = fetch.active.attempt.client.uploadUrl
+      const fetches = open.get(from) ?? 0
+      if (fetches >= mostFetches) continue
       if (fetch.notBefore > now) {
         next = Math.min(next ?? Infinity, fetch.notBefore - now)
         continue
@@ -85,7 +91,8 @@ export class Getter {
         this.#fetching.delete(key)
         this.#loop.wake()
       })
-      this.#fetching.set(key, task)
+      this.#fetching.set(key, { from, task })
+      open.set(from, fetches + 1)
     }
     return next
   }

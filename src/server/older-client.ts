@@ -16,7 +16,7 @@ import { heartbeatMs } from '../domain/protocol.ts'
 import type { InputFile } from '../files/job-files.ts'
 import type { Log } from '../log.ts'
 import type { ActiveJob, JobStore } from '../store/jobs.ts'
-import type { OlderGateway, OlderSubmitAnswer, SubmitAnswer } from './gateway.ts'
+import type { OlderGateway, OlderSubmitAnswer, SubmitAnswer, Watch } from './gateway.ts'
 import { OlderPayload } from './older-payload.ts'
 import type { OlderPayloadContext } from './older-payload.ts'
 
@@ -79,14 +79,14 @@ export class OlderClient {
   async submit(
     { job, attempt }: ActiveJob,
     files: readonly InputFile[],
-    signal: AbortSignal,
+    watch: Watch,
   ): Promise<SubmitAnswer | Extract<OlderSubmitAnswer, { is: 'unanswered' }>> {
     if (!job.isFlat) {
       return { is: 'not now', reason: 'a 2.2.3 client knows no directories', fault: 'job' }
     }
     const [life, before] = [this.#life, this.#highestId]
     const { gateway } = this.#context
-    const answer = await gateway.submit(this.#address, files, markerOf(attempt.key), signal)
+    const answer = await gateway.submit(this.#address, files, markerOf(attempt.key), watch)
     // A newer client in its place refuses what is sent to this one.
     if (answer.is === 'not now') this.#lookAgainAtMs = 0
     if (answer.is !== 'accepted') return answer

@@ -12,7 +12,7 @@ import type { ActiveJob, Choice, JobStore } from '../store/jobs.ts'
 import { backOffMs, jobBackOffMs } from './back-off.ts'
 import type { ClientLink } from './client-link.ts'
 import type { Clients } from './clients.ts'
-import type { ClientGateway, OlderSubmitAnswer, SubmitAnswer } from './gateway.ts'
+import type { ClientGateway, OlderSubmitAnswer, SubmitAnswer, Watch } from './gateway.ts'
 
 export type SenderContext = {
   readonly store: JobStore
@@ -98,10 +98,10 @@ export class Sender {
   async #sendService(service: string, quota: Quota, signal: AbortSignal): Promise<void> {
     const { store, clients } = this.#context
     while (!signal.aborted) {
-      if (!clients.choose(service, true)) return
+      if (!clients.choose(service, quota.maxRuns, true)) return
       let passedOver = 0
       const choose = (job: Job) => {
-        const choice = this.#choose(service, job)
+        const choice = this.#choose(service, quota, job)
         if (choice && 'passedOverUntilMs' in choice) passedOver++
         return choice
       }
@@ -112,16 +112,16 @@ export class Sender {
     }
   }
 
-  #choose(service: string, { isFlat }: Job): Choice {
+  #choose(service: string, { maxRuns }: Quota, { isFlat }: Job): Choice {
     const { store, clients } = this.#context
-    const link = clients.choose(service, isFlat)
+    const link = clients.choose(service, maxRuns, isFlat)
     if (link) {
       clients.give(link)
       const key = `${store.serverId}-${randomBytes(16).toString('hex')}`
       return { key, client: link.address }
     }
     // It is not to keep those behind it from a client that could take them.
-    if (isFlat || !clients.choose(service, true)) return undefined
+    if (isFlat || !clients.choose(service, maxRuns, true)) return undefined
     const reason = 'it has directories, and waits for a client that is not of version 2.2.3'
     return { passedOverUntilMs: Date.now() + passOverMs, reason }
   }
@@ -137,13 +137,33 @@ export class Sender {
       .finally(() => {
         // The job may be on its next attempt already.
         if (this.#sendings.get(id)?.abort === abort) this.#sendings.delete(id)
+        // Its client may take another one now.
+        this.wake()
       })
     this.#sendings.set(id, { abort, task })
   }
 
-  /** Sends until it is known what became of it. */
+  /** Sends until it is known what became of it; so long its client owes an answer. */
   async #deliver(active: ActiveJob, mayHaveArrived: boolean, signal: AbortSignal): Promise<void> {
     const link = this.#context.clients.link(active.attempt.client)
+    const sending = link.sendings.begin()
+    const onProgress = (isSent: boolean) => {
+      if (sending.progress(isSent)) this.wake()
+    }
+    try {
+      await this.#persist(active, link, mayHaveArrived, { signal, onProgress })
+    } finally {
+      link.sendings.end(sending)
+    }
+  }
+
+  async #persist(
+    active: ActiveJob,
+    link: ClientLink,
+    mayHaveArrived: boolean,
+    watch: Watch,
+  ): Promise<void> {
+    const { signal } = watch
     let unknown = mayHaveArrived
     for (let tries = 0; ; tries++) {
       if (unknown) await link.whenReachable(signal)
@@ -152,7 +172,7 @@ export class Sender {
         const reason = 'its client may have it, but cannot tell'
         return this.#settle(active, link, { is: 'unanswered', reason })
       }
-      const trouble = await this.#try(active, link, signal)
+      const trouble = await this.#try(active, link, watch)
       if (trouble === undefined) return
       unknown = true
       await delay(backOffMs(tries), undefined, { signal })
@@ -160,17 +180,13 @@ export class Sender {
   }
 
   /** @returns why it has to be sent again under the same key; `undefined` if it has not. */
-  async #try(
-    active: ActiveJob,
-    link: ClientLink,
-    signal: AbortSignal,
-  ): Promise<string | undefined> {
+  async #try(active: ActiveJob, link: ClientLink, watch: Watch): Promise<string | undefined> {
     const { id } = active.job
     const { log } = this.#context
     const again = `job ${id} may have arrived, will be sent again`
     try {
       if (!(await this.#isStillToBeSent(active))) return
-      const answer = await this.#send(active, link, signal)
+      const answer = await this.#send(active, link, watch)
       if (answer.is !== 'unknown') {
         await this.#settle(active, link, answer)
         return
@@ -178,7 +194,7 @@ export class Sender {
       log.warn({ job: id }, `${again}: ${answer.reason}`)
       return answer.reason
     } catch (error) {
-      if (signal.aborted) throw error
+      if (watch.signal.aborted) throw error
       log.error({ err: error, job: id }, `${again}: ${messageOf(error)}`)
       return messageOf(error)
     }
@@ -192,7 +208,7 @@ export class Sender {
     )
   }
 
-  async #send(active: ActiveJob, link: ClientLink, signal: AbortSignal): Promise<Answer> {
+  async #send(active: ActiveJob, link: ClientLink, watch: Watch): Promise<Answer> {
     const { files, gateway } = this.#context
     const { job, attempt } = active
     try {
@@ -204,10 +220,9 @@ export class Sender {
         service: job.service,
         attempt: attempt.number,
       }
-      const sending = link.older
-        ? link.older.submit(active, inputs, signal)
-        : gateway.submit(link.address, options, inputs, signal)
-      return await link.track(sending)
+      return link.older
+        ? await link.older.submit(active, inputs, watch)
+        : await gateway.submit(link.address, options, inputs, watch)
     } catch (error) {
       if (!(error instanceof Fault && error.code === 'not_found')) throw error
       return { is: 'broken', reason: error.message }
