@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { InputFile } from '../files/job-files.ts'
 import { readFrom } from '../files/read.ts'
+import type { Watch } from '../server/gateway.ts'
 
 export type MultipartBody = {
   readonly contentType: string
@@ -97,11 +98,13 @@ function quotedName(path: string): string {
 /** The same content; tells of each piece that is taken, and when the last one has been. */
 export async function* watched(
   content: AsyncGenerator<Uint8Array>,
-  onProgress: (isSent: boolean) => void,
+  onProgress: Watch['onProgress'],
 ): AsyncGenerator<Uint8Array> {
+  let leftBytes = 0
   for await (const piece of content) {
     yield piece
-    onProgress(false)
+    leftBytes += piece.byteLength
+    onProgress({ leftBytes, isSent: false })
   }
-  onProgress(true)
+  onProgress({ leftBytes, isSent: true })
 }

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { Fault, messageOf } from '../domain/errors.ts'
 import { exitFile } from '../domain/marker.ts'
-import type { OlderAnswer, OlderGateway, OlderSubmitAnswer } from '../server/gateway.ts'
+import type { OlderAnswer, OlderGateway, OlderSubmitAnswer, Watch } from '../server/gateway.ts'
 import { beside, expectZip, readJson, refusal } from './calls.ts'
 import type { Call } from './calls.ts'
 import { hasNeverArrived, readRefusedSubmit } from './gateway.ts'
@@ -32,9 +32,9 @@ export function olderGateway(call: Call): OlderGateway {
       // The directory may be that of a payload of an earlier life, whose exit code would count.
       const body = olderMultipartBody(files, [marker, { name: exitFile, content: '' }])
       let isSent = false
-      const noteProgress = (isAll: boolean) => {
-        isSent = isAll
-        onProgress(isAll)
+      const noteProgress: Watch['onProgress'] = (progress) => {
+        isSent = progress.isSent
+        onProgress(progress)
       }
       try {
         const response = await call({

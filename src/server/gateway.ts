@@ -18,11 +18,17 @@ export type SubmitAnswer =
   /** It may have arrived: the answer was lost, or it is still being received. */
   | { readonly is: 'unknown'; readonly reason: string }
 
+/** How far a sending is. */
+export type Progress = {
+  /** So much has left for the client, which may not have got it. */
+  readonly leftBytes: number
+  readonly isSent: boolean
+}
+
 /** How a sending can be followed and broken off. */
 export type Watch = {
   readonly signal: AbortSignal
-  /** Called when more of the files has been taken, and when all of it is sent. */
-  readonly onProgress: (isSent: boolean) => void
+  readonly onProgress: (progress: Progress) => void
 }
 
 /**

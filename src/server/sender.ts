@@ -12,7 +12,7 @@ import type { ActiveJob, Choice, JobStore } from '../store/jobs.ts'
 import { backOffMs, jobBackOffMs } from './back-off.ts'
 import type { ClientLink } from './client-link.ts'
 import type { Clients } from './clients.ts'
-import type { ClientGateway, OlderSubmitAnswer, SubmitAnswer, Watch } from './gateway.ts'
+import type { ClientGateway, OlderSubmitAnswer, Progress, SubmitAnswer, Watch } from './gateway.ts'
 
 export type SenderContext = {
   readonly store: JobStore
@@ -147,8 +147,8 @@ export class Sender {
   async #deliver(active: ActiveJob, mayHaveArrived: boolean, signal: AbortSignal): Promise<void> {
     const link = this.#context.clients.link(active.attempt.client)
     const sending = link.sendings.begin()
-    const onProgress = (isSent: boolean) => {
-      if (sending.progress(isSent)) this.wake()
+    const onProgress = (progress: Progress) => {
+      if (sending.progress(progress)) this.wake()
     }
     try {
       await this.#persist(active, link, mayHaveArrived, { signal, onProgress })

@@ -1,7 +1,11 @@
 /** Sendings to one client that are under way, and how they get on. */
 
+import type { Progress } from './gateway.ts'
+
 /** A sending that waits for longer makes its client slow. */
 const slowMs = 2_000
+/** So much may be in buffers on the way: that it has left says nothing of the client. */
+const mostUnreadBytes = 1024 * 1024
 
 /** One sending, from the decision until it is known what became of it. */
 export class Sending {
@@ -9,15 +13,15 @@ export class Sending {
   #isMoving = false
 
   /**
-   * More of its files has been taken, or now all of them.
+   * More of it has left.
    *
    * @returns whether it waited before, and does so no more.
    */
-  progress(isSent: boolean): boolean {
+  progress({ leftBytes, isSent }: Progress): boolean {
     const waited = this.isWaiting
-    this.#isMoving = !isSent
+    this.#isMoving = !isSent && leftBytes > mostUnreadBytes
     this.#sinceMs = performance.now()
-    return waited && !isSent
+    return waited && this.#isMoving
   }
 
   /** It has not begun to move, has stopped, or is sent and not answered. */

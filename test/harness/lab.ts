@@ -12,6 +12,8 @@ type Settings = {
   readonly name?: string
   readonly args?: readonly string[]
   readonly env?: Record<string, string>
+  /** A command that becomes the program, such as `taskset -c 0`. */
+  readonly through?: readonly string[]
 }
 
 export type ServerSettings = Settings & {
@@ -40,33 +42,41 @@ export class Lab implements AsyncDisposable {
   }
 
   /** Starts a process of the program, with any arguments. */
-  program(args: readonly string[], env: Record<string, string> = {}): Program {
-    const program = new Program(args, this.directory, env, this.#executable)
+  program(
+    args: readonly string[],
+    env: Record<string, string> = {},
+    through: readonly string[] = [],
+  ): Program {
+    const executable = this.#executable
+    const program = new Program(args, this.directory, env, {
+      through,
+      ...(executable !== undefined && { executable }),
+    })
     this.#programs.push(program)
     return program
   }
 
-  async client({ name = 'client', args = [], env = {} }: Settings = {}): Promise<ClientUnderTest> {
+  async client(settings: Settings = {}): Promise<ClientUnderTest> {
+    const { name = 'client', args = [], env = {}, through = [] } = settings
     const dataPath = join(this.directory, name)
     const program = this.program(
       ['client', '--port', '0', '--data-path', dataPath, '--kill-grace', '1s', ...args],
       env,
+      through,
     )
     return { program, address: await program.address() }
   }
 
   async server(settings: ServerSettings): Promise<ServerUnderTest> {
-    const { name = 'server', services, args = [], env = {} } = settings
+    const { name = 'server', services, args = [], env = {}, through = [] } = settings
     const dataPath = join(this.directory, name)
     const urls = Object.entries(services).map(([service, addresses]) => [
       `SERVICE_${service.toUpperCase()}_UPLOAD_URL`,
       addresses.map((address) => `${address}/submit`).join(','),
     ])
     const flags = ['--data-path', dataPath, '--db-path', `${dataPath}.sqlite`, '--kill-grace', '1s']
-    const program = this.program(['server', '--port', '0', ...flags, ...args], {
-      ...Object.fromEntries(urls),
-      ...env,
-    })
+    const environment = { ...Object.fromEntries(urls), ...env }
+    const program = this.program(['server', '--port', '0', ...flags, ...args], environment, through)
     return { program, api: new Api(await program.address(), program) }
   }
 

@@ -23,8 +23,12 @@ export class Network implements AsyncDisposable {
     this.#gate = gate
   }
 
-  /** A way to an address on this machine. */
-  static async to(address: string): Promise<Network> {
+  /**
+   * A way to an address on this machine.
+   *
+   * @param delayMs so long everything is on its way to it.
+   */
+  static async to(address: string, delayMs = 0): Promise<Network> {
     const { port } = new URL(address)
     const sockets = new Set<Socket>()
     const gate: { held: Set<Socket> | undefined } = { held: undefined }
@@ -33,10 +37,11 @@ export class Network implements AsyncDisposable {
       let passed = 0
       near.on('data', (chunk) => {
         passed += chunk.length
-        far.write(chunk)
+        if (delayMs === 0) far.write(chunk)
+        else setTimeout(() => far.write(chunk), delayMs)
         if (passed > passesBytes && gate.held) gate.held.add(near.pause())
       })
-      near.on('end', () => far.end())
+      near.on('end', () => setTimeout(() => far.end(), delayMs))
       far.pipe(near)
       for (const socket of [near, far]) {
         sockets.add(socket)

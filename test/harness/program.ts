@@ -32,15 +32,17 @@ export class Program implements AsyncDisposable {
    * Starts the program.
    *
    * @param environment the whole environment beside PATH.
+   * @param options another executable; a command that becomes the program, such as `taskset -c 0`.
    */
   constructor(
     args: readonly string[],
     cwd: string,
     environment: Record<string, string> = {},
-    executable = underTest,
+    { executable = underTest, through = [] }: { readonly executable?: string; readonly through?: readonly string[] } = {},
   ) {
     const PATH = process.env['PATH'] ?? ''
-    this.child = spawn(executable, args, { cwd, env: { PATH, ...environment } })
+    const [command = executable, ...rest] = [...through, executable, ...args]
+    this.child = spawn(command, rest, { cwd, env: { PATH, ...environment } })
     this.child.setMaxListeners(0) // a test may wait for many lines at once
     this.#ended = once(this.child, 'close')
     this.child.stderr?.on('data', (chunk: Buffer) => (this.errors += chunk.toString()))

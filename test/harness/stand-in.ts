@@ -3,51 +3,107 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { Server, ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
-import { protocolVersion } from '../../src/domain/protocol.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { heartbeatMs, protocolVersion } from '../../src/domain/protocol.ts'
+import type { LoadEvent } from '../../src/domain/protocol.ts'
+
+type Submit = (body: string, response: ServerResponse) => void
 
 export class StandIn implements AsyncDisposable {
   readonly address: string
   /** Method and path of all requests. */
   readonly requests: string[] = []
   readonly #server: Server
+  readonly #streams = new Set<ServerResponse>()
+  readonly #heartbeat: NodeJS.Timeout
+  #load: LoadEvent = { load: 0, slots: null, active: 0 }
 
   private constructor(server: Server, port: number) {
     this.#server = server
     this.address = `http://127.0.0.1:${port}`
+    this.#heartbeat = setInterval(() => this.#tell(), heartbeatMs)
   }
 
   /**
    * @param submit answers `POST /submit`; gets the whole body.
    * @param hasEvents without an event stream, `submit` answers everything.
+   * @param paceMs it takes so long for every piece of a body.
    */
   static async create(
-    submit: (body: string, response: ServerResponse) => void,
-    { hasEvents = true } = {},
+    submit: Submit,
+    {
+      hasEvents = true,
+      paceMs = 0,
+      ...load
+    }: Partial<LoadEvent> & { readonly hasEvents?: boolean; readonly paceMs?: number } = {},
   ): Promise<StandIn> {
     const server = createServer((request, response) => {
       standIn.requests.push(`${request.method} ${request.url}`)
-      if (hasEvents && request.url?.startsWith('/events')) return beginStream(response)
-      void text(request).then((body) => submit(body, response))
+      if (hasEvents && request.url?.startsWith('/events')) return standIn.#beginStream(response)
+      // One that is broken off is answered by nobody.
+      text(atPace(request, paceMs)).then(
+        (body) => submit(body, response),
+        () => response.destroy(),
+      )
     })
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
     const address = server.address()
     if (typeof address !== 'object' || !address) throw new Error('it listens nowhere')
     const standIn = new StandIn(server, address.port)
+    standIn.#load = { ...standIn.#load, ...load }
     return standIn
   }
 
+  /** Tells another load from now on. */
+  tellLoad(load: Partial<LoadEvent>): void {
+    this.#load = { ...this.#load, ...load }
+    this.#tell()
+  }
+
+  /** How many event streams are open. */
+  get streams(): number {
+    return this.#streams.size
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#heartbeat)
     this.#server.close()
     this.#server.closeAllConnections()
     await once(this.#server, 'close')
   }
+
+  #beginStream(response: ServerResponse): void {
+    const load = this.#load
+    const snapshot = { protocol: protocolVersion, instance: 'stand-in', load, payloads: [] }
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.write(`event: snapshot\ndata: ${JSON.stringify(snapshot)}\n\n`)
+    response.write('event: something-new\ndata: {}\n\n')
+    this.#streams.add(response)
+    response.once('close', () => this.#streams.delete(response))
+  }
+
+  #tell(): void {
+    const event = `event: load\ndata: ${JSON.stringify(this.#load)}\n\n`
+    for (const stream of this.#streams) stream.write(event)
+  }
 }
 
-function beginStream(response: ServerResponse): void {
-  const load = { load: 0, slots: null, active: 0 }
-  const snapshot = { protocol: protocolVersion, instance: 'stand-in', load, payloads: [] }
-  response.writeHead(200, { 'content-type': 'text/event-stream' })
-  response.write(`event: snapshot\ndata: ${JSON.stringify(snapshot)}\n\n`)
-  response.write('event: something-new\ndata: {}\n\n')
+async function* atPace(
+  body: AsyncIterable<Uint8Array>,
+  paceMs: number,
+): AsyncGenerator<Uint8Array> {
+  for await (const piece of body) {
+    if (paceMs > 0) await delay(paceMs)
+    yield piece
+  }
+}
+
+/** Takes payloads, and never does anything with them. */
+export function taking(onTaken: (body: string) => void = () => {}): Submit {
+  let payloads = 0
+  return (body, response) => {
+    onTaken(body)
+    response.end(JSON.stringify({ id: ++payloads, instance: 'stand-in' }))
+  }
 }
