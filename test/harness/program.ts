@@ -38,7 +38,10 @@ export class Program implements AsyncDisposable {
     args: readonly string[],
     cwd: string,
     environment: Record<string, string> = {},
-    { executable = underTest, through = [] }: { readonly executable?: string; readonly through?: readonly string[] } = {},
+    {
+      executable = underTest,
+      through = [],
+    }: { readonly executable?: string; readonly through?: readonly string[] } = {},
   ) {
     const PATH = process.env['PATH'] ?? ''
     const [command = executable, ...rest] = [...through, executable, ...args]
