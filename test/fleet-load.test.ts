@@ -55,9 +55,9 @@ test(
     const services = { example: clients.map(({ address }) => address) }
     const { api } = await lab.server({ services, env: wide })
     // Politely: it takes only what nobody else wants, and its CPU is busy all the same.
-    const [command = '', ...args] = [...(pinned[0] ?? []), 'nice', '-n', '19', 'sh', '-c', burn]
-    const burner = spawn(command, args)
-    await using _burner = { [Symbol.asyncDispose]: async () => void burner.kill('SIGKILL') }
+    const burner = spawn('taskset', ['-c', `${cpus[0]}`, 'nice', '-n', '19', 'sh', '-c', burn])
+    await using ends = new AsyncDisposableStack()
+    ends.defer(() => void burner.kill('SIGKILL'))
     await until('the client beside it is busy', async () => {
       return ((await clientsOf(api))[0]?.load ?? 0) > 95
     })
@@ -87,7 +87,6 @@ test(
     )
     const least = share(jobs, Math.max(...busyLoads), Math.min(...otherLoads))
     const most = share(jobs, Math.min(...busyLoads), Math.max(...otherLoads))
-    const range = (loads: number[]) => `${Math.min(...loads)} to ${Math.max(...loads)} %`
     t.diagnostic(`${busy} jobs at ${range(busyLoads)}, ${other} at ${range(otherLoads)}`)
     assert.ok(busy >= least - 1 && busy <= most + 1, `${busy} is from ${least} to ${most}`)
     if (Math.min(...busyLoads) > Math.max(...otherLoads) + 10) assert.ok(busy < other)
@@ -107,4 +106,8 @@ function share(jobs: number, load: number, loadOfOther: number): number {
     if (chosen) chosen.active++
   }
   return client.active
+}
+
+function range(loads: readonly number[]): string {
+  return `${Math.min(...loads)} to ${Math.max(...loads)} %`
 }

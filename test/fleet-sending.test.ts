@@ -8,6 +8,7 @@ import type { ServerUnderTest } from './harness/lab.ts'
 import { Network } from './harness/network.ts'
 import { Outage } from './harness/outage.ts'
 import { freePort } from './harness/port.ts'
+import type { LogLine } from './harness/program.ts'
 import { StandIn, taking } from './harness/stand-in.ts'
 
 const env = { SERVICE_EXAMPLE_MAX_RUNS: '10', SERVICE_EXAMPLE_RUNS_PER_USER: '10' }
@@ -18,6 +19,9 @@ const jobsOf = (api: Api, ids: readonly number[]) => Promise.all(ids.map((id) =>
 const clientOf = ({ attempts }: JobDetails) => attempts.at(-1)?.client
 const countOf = ({ program }: ServerUnderTest, status: string) =>
   program.lines.filter(({ to }) => to === status).length
+
+const isAway = ({ msg }: LogLine) => msg.includes('is not reachable')
+const isBack = ({ msg }: LogLine) => msg.endsWith('is reachable')
 
 test('jobs flow past clients that hang, are slow or are dead', async () => {
   await using lab = await Lab.create()
@@ -87,14 +91,32 @@ test('a client that is busy taking large jobs, steadily, is sent small ones mean
   await Promise.all(slow.map((id) => api.reached(id, 'Submitted')))
 })
 
+test('results that a client does not give keep nobody from those of another', async () => {
+  await using lab = await Lab.create()
+  const keys: string[] = []
+  await using hanging = await StandIn.create(
+    taking((body) => keys.push(/"key":"([\da-f-]+)"/.exec(body)?.[1] ?? '')),
+  )
+  const good = await lab.client()
+  const { api } = await lab.server({
+    services: { hangs: [hanging.address], example: [good.address] },
+    env: { SERVICE_HANGS_MAX_RUNS: '20', SERVICE_HANGS_RUNS_PER_USER: '20' },
+  })
+  const many = Array.from({ length: 12 }, () => api.upload('true', { service: 'hangs' }))
+  const ids = await Promise.all(many)
+  await Promise.all(ids.map((id) => api.reached(id, 'Submitted')))
+  for (const [index, key] of keys.entries()) hanging.tellEnd(key, index + 1)
+  await until('some are asked for', () => hanging.resultsAsked >= 8)
+  const { status } = await api.run('true')
+  assert.equal(status, 'Completed')
+  assert.ok((await jobsOf(api, ids)).every((job) => job.status === 'Submitted'))
+})
+
 test('what hung when a client was cut off goes on as soon as it is back', async () => {
   await using lab = await Lab.create()
   const client = await lab.client()
   await using outage = await Outage.to(client.address)
   const { api, program } = await lab.server({ services: { example: [outage.address] } })
-  const isAway = ({ msg }: { msg: string }) => msg.includes('is not reachable')
-  const isBack = ({ msg }: { msg: string }) => msg.endsWith('is reachable')
-
   const first = await api.run('true') // leaves a connection that the next job is sent on
   assert.equal(first.status, 'Completed')
   outage.begin()

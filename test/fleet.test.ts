@@ -37,7 +37,8 @@ test(
     // Two of them share a CPU with somebody who burns it, politely: it is busy, but yields.
     const [first, last] = [cpus[0], cpus.at(-1)]
     const burner = spawn('taskset', ['-c', `${first}`, 'nice', '-n', '19', 'sh', '-c', burn])
-    await using _burner = { [Symbol.asyncDispose]: async () => void burner.kill('SIGKILL') }
+    await using ends = new AsyncDisposableStack()
+    ends.defer(() => void burner.kill('SIGKILL'))
     const clients = await Promise.all(
       nodes.map((name) =>
         lab.client({

@@ -20,7 +20,8 @@ export async function whyNoNamespaces(): Promise<string | undefined> {
   const missing = await ensureCommand('ip', 'iproute2')
   if (missing !== undefined) return missing
   try {
-    await using _hosts = await Hosts.create([])
+    const hosts = await Hosts.create([])
+    await hosts[Symbol.asyncDispose]()
     return undefined
   } catch (error) {
     return `no network namespaces (root and CAP_NET_ADMIN are needed): ${String(error)}`

@@ -16,6 +16,7 @@ export class StandIn implements AsyncDisposable {
   readonly #server: Server
   readonly #streams = new Set<ServerResponse>()
   readonly #heartbeat: NodeJS.Timeout
+  #resultsAsked = 0
   #load: LoadEvent = { load: 0, slots: null, active: 0 }
 
   private constructor(server: Server, port: number) {
@@ -40,6 +41,7 @@ export class StandIn implements AsyncDisposable {
     const server = createServer((request, response) => {
       standIn.requests.push(`${request.method} ${request.url}`)
       if (hasEvents && request.url?.startsWith('/events')) return standIn.#beginStream(response)
+      if (request.url?.startsWith('/result')) return void standIn.#resultsAsked++
       // One that is broken off is answered by nobody.
       text(atPace(request, paceMs)).then(
         (body) => submit(body, response),
@@ -59,6 +61,17 @@ export class StandIn implements AsyncDisposable {
   tellLoad(load: Partial<LoadEvent>): void {
     this.#load = { ...this.#load, ...load }
     this.#tell()
+  }
+
+  /** Says that a payload is Completed. Who asks for its result gets no answer. */
+  tellEnd(key: string, id: number): void {
+    const result = { sizeBytes: 1_000, sha256: '0'.repeat(64) }
+    this.#send('payload', { key, id, status: 'Completed', message: '', result })
+  }
+
+  /** So many results that were asked for are owed. */
+  get resultsAsked(): number {
+    return this.#resultsAsked
   }
 
   /** How many event streams are open. */
@@ -84,7 +97,11 @@ export class StandIn implements AsyncDisposable {
   }
 
   #tell(): void {
-    const event = `event: load\ndata: ${JSON.stringify(this.#load)}\n\n`
+    this.#send('load', this.#load)
+  }
+
+  #send(name: string, data: unknown): void {
+    const event = `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`
     for (const stream of this.#streams) stream.write(event)
   }
 }
