@@ -245,6 +245,21 @@ test('while 2.2.3 runs only what has ended is imported, and the rest later', asy
   assert.equal(await api.upload('true'), last + 1)
 })
 
+test('a link to the database is the database, with its journal and whoever has it open', async () => {
+  await using lab = await Lab.create()
+  await mkdir(join(lab.directory, 'live'))
+  using live = new OldInstallation(join(lab.directory, 'live'), 'pragma journal_mode = wal')
+  live.add('queued')
+  live.add('failed')
+  await symlink(live.dbPath, join(lab.directory, 'link.sqlite'))
+  const args = ['import', '--from', 'link.sqlite', '--data', 'live/old-data', ...target]
+  const program = lab.program(args)
+  assert.equal(await program.exit(), 0, program.said)
+  assert.match(program.errors, new RegExp(`process .*\\b${process.pid}\\b.* has link\\.sqlite open`))
+  assert.match(program.output, /^imported 1 job$/m)
+  assert.match(program.output, /2\.2\.3 runs, and has 1 queued/)
+})
+
 test('it can be run twice, and says what has changed since', async () => {
   await using lab = await Lab.create()
   using old = new OldInstallation(lab.directory)

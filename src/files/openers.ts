@@ -1,4 +1,4 @@
-import { readdir, readlink, stat } from 'node:fs/promises'
+import { readdir, readlink, realpath, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 
 /**
@@ -8,11 +8,12 @@ import { basename, join } from 'node:path'
  * @returns their ids, without our own.
  */
 export async function findOpeners(file: string): Promise<number[]> {
+  const name = basename(await realpath(file)) // as the system names it, whatever link leads to it
   const wanted = await stat(file)
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+  const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry))
   const openers: number[] = []
   for (const pid of pids) {
-    if (Number(pid) !== process.pid && (await hasOpen(pid, basename(file), wanted))) {
+    if (Number(pid) !== process.pid && (await hasOpen(pid, name, wanted))) {
       openers.push(Number(pid))
     }
   }

@@ -1,5 +1,5 @@
 /** Another program's database, as it is at one moment, without a trace left beside it. */
-import { copyFileSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, realpathSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -25,7 +25,8 @@ export function openSnapshot(path: string): DatabaseSync {
   let database: DatabaseSync | undefined
   try {
     const copy = join(directory, 'db.sqlite')
-    copyAtRest(path, copy)
+    // The journal is beside the file itself, not beside a link to it.
+    copyAtRest(realpathSync(path), copy)
     database = new DatabaseSync(copy)
     // With it, the index of the journal is in memory, and all files are opened by the first look.
     database.exec('pragma locking_mode = exclusive; pragma temp_store = memory')
