@@ -1,5 +1,7 @@
 /** Draining a client: no new payloads, the rest is finished, and then it says so, once. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { test } from 'node:test'
 import { optionsPart } from '../src/domain/protocol.ts'
 import type { DrainReply, JobReply, PayloadReply } from '../src/domain/protocol.ts'
@@ -190,4 +192,25 @@ test('SIGUSR1 makes a client drain, means nothing to a server, and opens no insp
 
   const next = await lab.client()
   assert.equal((await drain(next, 'GET')).draining, false, 'a restart ends it')
+})
+
+test('a sender that is gone before it is heard holds up no draining', async () => {
+  await using lab = await Lab.create()
+  const client = await lab.client()
+  const { port } = new URL(client.address)
+  const part = '--b\r\nContent-Disposition: form-data; name="file"; filename="run.sh"\r\n\r\ntrue'
+  // All that comes while the client is frozen, the end of the connection included, it reads at once.
+  client.program.child.kill('SIGSTOP')
+  for (const body of [part, `${part}\r\n--b--\r\n`]) {
+    const socket = connect(Number(port), '127.0.0.1')
+    await once(socket, 'connect')
+    const head = ['POST /submit HTTP/1.1', 'Host: client', `Content-Length: ${part.length + 9}`]
+    socket.write(`${head.join('\r\n')}\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n${body}`)
+    await new Promise<void>((resolve) => socket.end(resolve))
+    socket.destroy()
+    await once(socket, 'close')
+  }
+  client.program.child.kill('SIGCONT')
+  await drain(client)
+  await until('nothing is received any more', async () => (await drain(client, 'GET')).active === 0)
 })

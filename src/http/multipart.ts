@@ -80,6 +80,8 @@ class MultipartBody {
     this.#silence = setTimeout(() => this.#onSilence(), silentMs)
     request.on('data', this.#count)
     request.once('close', this.#broken)
+    // It may be over before anybody listens: nothing more comes then, and nothing is told.
+    if (request.destroyed) this.#broken()
     this.#names = namesOf(request)
     if (this.#names) request.pipe(this.#names).pipe(this.#parser)
     else request.pipe(this.#parser)
@@ -152,7 +154,7 @@ class MultipartBody {
   }
 
   readonly #broken = (): void => {
-    if (!this.#request.complete) {
+    if (!this.#request.readableEnded) {
       this.#fail(new Fault('invalid', 'the connection broke in the middle of the body'))
     }
   }
