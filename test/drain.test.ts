@@ -205,7 +205,9 @@ test('a sender that is gone before it is heard holds up no draining', async () =
     const socket = connect(Number(port), '127.0.0.1')
     await once(socket, 'connect')
     const head = ['POST /submit HTTP/1.1', 'Host: client', `Content-Length: ${part.length + 9}`]
-    socket.write(`${head.join('\r\n')}\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n${body}`)
+    socket.write(
+      `${head.join('\r\n')}\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n${body}`,
+    )
     await new Promise<void>((resolve) => socket.end(resolve))
     socket.destroy()
     await once(socket, 'close')

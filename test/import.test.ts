@@ -255,7 +255,10 @@ test('a link to the database is the database, with its journal and whoever has i
   const args = ['import', '--from', 'link.sqlite', '--data', 'live/old-data', ...target]
   const program = lab.program(args)
   assert.equal(await program.exit(), 0, program.said)
-  assert.match(program.errors, new RegExp(`process .*\\b${process.pid}\\b.* has link\\.sqlite open`))
+  assert.match(
+    program.errors,
+    new RegExp(`process .*\\b${process.pid}\\b.* has link\\.sqlite open`),
+  )
   assert.match(program.output, /^imported 1 job$/m)
   assert.match(program.output, /2\.2\.3 runs, and has 1 queued/)
 })

@@ -1,7 +1,10 @@
 /** Stopping: what is under way finishes, scripts go on, and the next process takes up the work. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readFile, readdir } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { clientAt } from './harness/client-at.ts'
 import { Hold } from './harness/held.ts'
@@ -62,6 +65,26 @@ test('a server that stops finishes the upload under way, and sends no job any mo
 
   const next = await lab.server({ services: { example: [client.address] } })
   await next.api.reached(Number(body['id']), 'Completed')
+})
+
+test('what is asked while a server stops is refused as everything is', async () => {
+  await using lab = await Lab.create()
+  const { program, api } = await lab.pair()
+  const { hostname, port } = new URL(api.address)
+  const socket = connect(Number(port), hostname)
+  await once(socket, 'connect')
+  // Begun, so that the connection is not idle, and not a request yet.
+  socket.write('GET /health HTTP/1.1\r\nHost: server\r\n')
+  await api.health() // by now that has been read
+  program.child.kill('SIGTERM')
+  await stopping(program)
+  await until('new connections are refused', () => isRefused(api.address))
+  socket.write('\r\n')
+  const reply = await text(socket)
+  assert.match(reply, /^HTTP\/1\.1 503 /)
+  assert.match(reply, /^retry-after: 1\r$/im)
+  assert.match(reply, /\{"id":0,"status":"Unknown","message":"this program is stopping"\}$/)
+  assert.equal(await program.exit(), 0)
 })
 
 test('a client that stops finishes the submission under way, and starts nothing', async () => {

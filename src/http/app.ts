@@ -1,6 +1,6 @@
 /** What the HTTP servers of both modes have in common. */
 import { fastify } from 'fastify'
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { Fault, asFault } from '../domain/errors.ts'
 import type { JobReply } from '../domain/protocol.ts'
@@ -26,7 +26,10 @@ export function createApp(log: Log, hint = '') {
     routerOptions: { maxParamLength: 200 },
     frameworkErrors: (error, request, reply) => void replyError(log, error, request, reply),
     ajv: { customOptions: { removeAdditional: false } },
+    // Its own refusal has another shape than ours.
+    return503OnClosing: false,
   }).withTypeProvider<TypeBoxTypeProvider>()
+  refuseWhileStopping(app)
   app.addSchema(JobSchema)
   app.addSchema(MessageReply)
   // A body is parsed by the step that wants it, part by part; to all others it means nothing.
@@ -56,6 +59,20 @@ function checkId(params: unknown): void {
   if (!/^[1-9]\d{0,15}$/.test(id) || !Number.isSafeInteger(Number(id))) {
     throw new Fault('invalid', `the id must be a positive integer, not ${JSON.stringify(id)}`)
   }
+}
+
+/** What comes on connections that are there already, while requests under way are finished. */
+function refuseWhileStopping(app: FastifyInstance): void {
+  let isStopping = false
+  app.addHook('preClose', async () => {
+    isStopping = true
+  })
+  app.addHook('onRequest', async (_request, reply) => {
+    if (!isStopping) return
+    // A route may have another shape for its own 503.
+    reply.code(503).header('retry-after', retryAfterSeconds).serializer(JSON.stringify)
+    return reply.type('application/json').send(refusal('this program is stopping'))
+  })
 }
 
 function refusal(message: string): JobReply {
