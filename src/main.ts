@@ -30,6 +30,7 @@ async function main([first, ...rest]: readonly string[]): Promise<void> {
     return exitWith(cannotStart, [`job-orchestrator: ${what}`, '', generalHelp.trimEnd()])
   }
   if (rest.includes('--help') || rest.includes('-h')) return say(modeHelp(first).trimEnd())
+  if (rest.includes('--version')) return say(version)
   await run(first, rest)
 }
 
@@ -126,6 +127,8 @@ async function aborted(signal: AbortSignal): Promise<void> {
 }
 
 function say(text: string): void {
+  // Who reads it may have seen enough, such as `head`.
+  process.stdout.once('error', () => process.exit(0))
   process.stdout.write(`${text}\n`)
 }
 

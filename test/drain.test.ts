@@ -133,7 +133,15 @@ test('what is cancelled or lost while a client drains is waited for no longer', 
   const client = await lab.client()
   await submit(client, 'sleep 600', 1)
   await drain(client)
+  // Two servers on copies of one database: what one of them cancels, the other is told.
+  const events = readEvents(client.address, serverId)
+  await events.next()
   await fetch(`${client.address}/payloads/${keyOf(1)}/cancel`, { method: 'POST' })
+  for await (const { name, data } of events) {
+    if (name !== 'lost') continue
+    assert.deepEqual([data.key, /cancelled/.test(data.message)], [keyOf(1), true])
+    break
+  }
   await client.program.line(isDrainedLine)
 
   await drain(client, 'DELETE')

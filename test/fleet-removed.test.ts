@@ -8,7 +8,7 @@ import { Lab, until } from './harness/lab.ts'
 import { StandIn, taking } from './harness/stand-in.ts'
 
 const namesOf = async (api: Api) =>
-  (await api.health()).services.map(({ name, configured }) => [name, configured])
+  Object.fromEntries((await api.health()).services.map((one) => [one.name, one.configured]))
 
 test('jobs at a client that is no longer configured finish there, and then it is left alone', async () => {
   await using lab = await Lab.create()
@@ -96,10 +96,7 @@ test('jobs of a service that was removed wait, are told of, and run when it is b
     'service gone is not configured any more, and has jobs: 2 queued, which wait until it is ' +
       'again, and 1 at clients, which go on',
   )
-  assert.deepEqual(await namesOf(without.api), [
-    ['kept', true],
-    ['gone', false],
-  ])
+  assert.deepEqual(await namesOf(without.api), { kept: true, gone: false })
   const sight = (await without.api.health()).services.find(({ name }) => name === 'gone')
   assert.deepEqual([sight?.queued, sight?.active, sight?.clients], [2, 1, []])
   await hold.release()
@@ -115,10 +112,7 @@ test('jobs of a service that was removed wait, are told of, and run when it is b
 
   const after = await lab.server({ services: { kept, gone: removed }, env })
   for (const id of waiting) assert.equal((await after.api.ended(id)).status, 'Completed')
-  assert.deepEqual(await namesOf(after.api), [
-    ['gone', true],
-    ['kept', true],
-  ])
+  assert.deepEqual(await namesOf(after.api), { kept: true, gone: true })
   assert.ok(!after.program.lines.some(({ level }) => level === 40), after.program.said)
 })
 

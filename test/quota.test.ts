@@ -22,6 +22,10 @@ function steps(lines: readonly LogLine[]): Step[] {
   )
 }
 
+function startsIn(lines: readonly LogLine[]): Step[] {
+  return steps(lines).filter(({ to }) => to === 'Processing')
+}
+
 class User {
   readonly userId: string
   readonly firstJob: number
@@ -92,11 +96,12 @@ test('who sends one job after another’s flood of a hundred is next', async () 
   const hold = new Hold(lab)
   const flood = Array.from({ length: 100 }, () => api.upload(hold.wait, { user: 'flood' }))
   const ids = await Promise.all(flood)
+  await program.line(() => startsIn(program.lines).length === 5)
   const late = await api.upload('true', { user: 'late' })
   await hold.release()
   for (const id of [...ids, late]) await api.reached(id, 'Completed')
   const changes = steps(program.lines)
   replay(changes, 5, 5)
-  const starts = changes.filter(({ to }) => to === 'Processing').map(({ job }) => job)
-  assert.equal(starts.indexOf(late), 5, 'it came after the five that ran already')
+  const order = startsIn(program.lines).map(({ job }) => job)
+  assert.equal(order.indexOf(late), 5, 'it came after the five that ran already')
 })

@@ -171,6 +171,20 @@ test('a second server on the same data directory, or the same database, is refus
   await next.address()
 })
 
+test('a database whose files are nowhere is refused, and loses no job', async () => {
+  await using lab = await Lab.create()
+  const dbPath = join(lab.directory, 'server.sqlite')
+  const services = { example: ['http://127.0.0.1:1'] }
+  const { api, program } = await lab.server({ services })
+  const id = await api.upload('true')
+  await program.stop()
+  const elsewhere = ['server', '--port', '0', '--db-path', dbPath, '--data-path', 'unmounted']
+  const message = /has jobs whose files should be in \S+unmounted\/jobs, which has none of them: is/
+  assert.match(await refusal(lab.program(elsewhere)), message)
+  const again = await lab.server({ services })
+  assert.equal((await again.api.job(id)).status, 'Queued')
+})
+
 test('the jobs of one database are not touched by a server on another', async () => {
   await using lab = await Lab.create()
   const first = lab.program(on('db.sqlite'))

@@ -19,6 +19,7 @@ test('the program tells its version and its help, and ends well', async () => {
     [['--help'], /Usage: job-orchestrator server \[settings\]/],
     [['help'], /--version/],
     [['server', '--help'], /Usage: job-orchestrator server[^]*--db-path FILE[^]*SERVICE_<NAME>_/],
+    [['server', '--version'], /^\d+\.\d+\.\d+/],
     [['client', '-h'], /Usage: job-orchestrator client[^]*--slots NUMBER\n +SLOTS: /],
     // Help is had whatever else is wrong.
     [['server', '--port', 'x', '--help'], /--port NUMBER\n +PORT: .* \(5000\)/],
@@ -28,6 +29,19 @@ test('the program tells its version and its help, and ends well', async () => {
     assert.match(program.output, expected)
     assert.equal(program.errors, '')
   }
+})
+
+test('a server on all addresses says so, and warns', async () => {
+  await using lab = await Lab.create()
+  const server = lab.program(['server', ...nowhere, 'data', '--host', '0.0.0.0'])
+  assert.match(await server.address(), /^http:\/\/0\.0\.0\.0:\d+$/)
+  const warned = await server.line(({ level }) => level === 40)
+  assert.match(
+    `${warned.msg} ${server.said}`,
+    /0\.0\.0\.0 is not this machine's alone: who reaches it can run scripts as this user/,
+  )
+  const { program } = await lab.client()
+  assert.doesNotMatch(program.said, /not this machine's alone/)
 })
 
 test('without a mode, or with one that is none, it says what there is and exits with 2', async () => {

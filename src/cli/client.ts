@@ -84,7 +84,7 @@ export async function startClient(
     AbortSignal.timeout(stopMs).addEventListener('abort', () => hurry.abort())
     await runner.rest()
   })
-  const address = await listen(app, config.host, config.port)
+  const address = await listen(app, config.host, config.port, log)
   log.info({ version, address }, `job-orchestrator ${version}: client listening on ${address}`)
   log.info(
     { instance: memory.instance },

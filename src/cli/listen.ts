@@ -1,17 +1,31 @@
+import { BlockList } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import type { App } from '../http/app.ts'
+import type { Log } from '../log.ts'
 import { starting } from './start-error.ts'
 
 /** Requests under way may take so long to finish when the program stops. */
 const finishMs = 10_000
 
+const loopback = new BlockList()
+loopback.addSubnet('127.0.0.0', 8)
+loopback.addAddress('::1', 'ipv6')
+
 /**
- * Listens.
+ * Listens, and warns where others may reach it.
  *
- * @returns the address, with the port that was taken.
+ * @returns the address as it is, with the port that was taken.
  * @throws StartError if it cannot be had.
  */
-export function listen(app: App, host: string, port: number): Promise<string> {
-  return starting(`cannot listen on ${host}:${port}`, () => app.listen({ host, port }))
+export async function listen(app: App, host: string, port: number, log: Log): Promise<string> {
+  await starting(`cannot listen on ${host}:${port}`, () => app.listen({ host, port }))
+  // Fastify says 127.0.0.1 where it listens on all addresses.
+  const { address, family, port: taken } = app.server.address() as AddressInfo
+  const isIpv6 = family === 'IPv6'
+  if (!loopback.check(address, isIpv6 ? 'ipv6' : 'ipv4')) {
+    log.warn(`${address} is not this machine's alone: who reaches it can run scripts as this user`)
+  }
+  return `http://${isIpv6 ? `[${address}]` : address}:${taken}`
 }
 
 /** Takes no more requests, and waits for those under way, but not for ever. */

@@ -97,7 +97,7 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
   starts.defer(() => closeApp(app))
   // First of all: while requests finish, no job is begun.
   starts.defer(() => sender.rest())
-  const address = await listen(app, config.host, config.port)
+  const address = await listen(app, config.host, config.port, log)
   sender.start()
   cleaner.start()
   await greet(config, address, clients, log)
@@ -122,7 +122,7 @@ async function openStore(
   await takeStore(config, files, starts)
   return starting('cannot open the store', async () => {
     const store = starts.use(openJobStore(dbPath, { maxAttempts }))
-    await files.belongTo(store.serverId)
+    await files.belongTo(store.serverId, await store.needsFiles())
     await removeLeftovers(store, files, log)
     return store
   })

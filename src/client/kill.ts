@@ -45,6 +45,10 @@ export async function cancelKey(room: ClientRoom, key: string): Promise<boolean>
   }
   await room.runner.abandon(payload.id, 'cancelled')
   await removePayload(room, payload.id)
+  // Who cancelled it knows; a second server on a copy of the database does not.
+  const why = 'it was cancelled at its client, by a server of the same identity'
+  room.log.info({ payload: payload.id }, `payload ${payload.id}: cancelled by its server, removed`)
+  room.events.tellLost(payload, why)
   return true
 }
 

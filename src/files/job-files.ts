@@ -50,12 +50,20 @@ export class JobFiles {
    * like one that was never committed.
    *
    * @param serverId of the database; `undefined` if it is yet to be made.
-   * @throws Fault `conflict` if they are another one's.
+   * @param needsFiles whether that database has jobs whose files should be here.
+   * @throws Fault `conflict` if they are another one's, or are not here.
    */
-  async belongTo(serverId: string | undefined): Promise<void> {
+  async belongTo(serverId: string | undefined, needsFiles = false): Promise<void> {
     const file = join(this.#root, 'server')
     const owner = await readIfThere(file)
     if (owner === serverId) return
+    if (owner === undefined && needsFiles) {
+      throw new Fault(
+        'conflict',
+        `the database has jobs whose files should be in ${this.#root}, which has none of them: is ` +
+          'its disk mounted, and --data-path right?',
+      )
+    }
     if (owner === undefined && serverId !== undefined) return writeDurably(file, serverId)
     throw new Fault(
       'conflict',

@@ -77,7 +77,8 @@ export function olderGateway(call: Call): OlderGateway {
 
 async function readLoad(response: Dispatcher.ResponseData): Promise<number | undefined> {
   const load = await readJson(response).catch(() => undefined)
-  return typeof load === 'number' ? Math.min(100, Math.max(0, load)) : undefined
+  if (typeof load !== 'number') return undefined
+  return Math.min(100, Math.max(0, Math.round(load * 10) / 10))
 }
 
 async function missing(response: Dispatcher.ResponseData, payloadId: number): Promise<Fault> {

@@ -87,9 +87,12 @@ export class Sender {
   async #sendAll(signal: AbortSignal): Promise<number | undefined> {
     const { store, clients, quotas } = this.#context
     const retryAtMs = await store.releaseRetries(Date.now())
+    // Before anything is chosen: one that is held off then, and not any more when all is sent, was
+    // passed over, and nobody would tell.
+    const heldOffForMs = clients.heldOffForMs()
     await Promise.all([...quotas].map(([name, quota]) => this.#sendService(name, quota, signal)))
     const waits = [
-      clients.heldOffForMs(),
+      heldOffForMs,
       retryAtMs === undefined ? undefined : Math.max(1, retryAtMs - Date.now()),
     ].filter((ms) => ms !== undefined)
     return waits.length === 0 ? undefined : Math.min(...waits)

@@ -79,6 +79,15 @@ export function jobStoreSuite(name: string, open: () => Promise<JobStore>): void
     )
   })
 
+  check('files are needed as long as a job is not Cleaned', async (store) => {
+    assert.equal(await store.needsFiles(), false)
+    const job = await insert(store)
+    await learn(store, job, { is: 'terminate requested' })
+    assert.equal(await store.needsFiles(), true)
+    await learn(store, job, { is: 'aged', maxAgeMs: 0 })
+    assert.equal(await store.needsFiles(), false)
+  })
+
   check('what is not there is not found', async (store) => {
     assert.equal(await store.find(99), undefined)
     assert.equal(await store.findByKey('no such key'), undefined)

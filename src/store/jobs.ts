@@ -55,6 +55,9 @@ export interface JobStore extends AsyncDisposable {
   /** An id that no job has or had. It is lost if no job is inserted under it. */
   reserveId(): number
 
+  /** Whether there are jobs that are not `Cleaned`, so that files of theirs should be somewhere. */
+  needsFiles(): Promise<boolean>
+
   /** Durable when it resolves. */
   insert(job: NewJob, nowMs: number): Promise<Job>
 

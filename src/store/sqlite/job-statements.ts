@@ -4,6 +4,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 export const statements = {
   server: 'select server_id from server',
   highestId: "select coalesce((select seq from sqlite_sequence where name = 'jobs'), 0) as id",
+  anyNeedsFiles: "select 1 from jobs where status <> 'Cleaned' limit 1",
   job: 'select * from jobs where id = ?',
   activeJobs: `select * from jobs where status in ('Processing', 'Submitted', 'Running')
     order by id`,

@@ -57,6 +57,10 @@ class SqliteJobStore implements JobStore {
     this.#sql.server.get()
   }
 
+  async needsFiles(): Promise<boolean> {
+    return this.#sql.anyNeedsFiles.get() !== undefined
+  }
+
   reserveId(): number {
     return ++this.#highestId
   }
