@@ -22,7 +22,7 @@ test('at the start directories go that no job needs, and all others stay', async
   await using lab = await Lab.create()
   {
     // A crash skips ids that were reserved; what was uploaded under them was never committed.
-    await using store = openServerStore(lab)
+    await using store = await openServerStore(lab)
     for (const id of [2, 4, 6])
       await store.insert({ id, userId: '1', service: 'example', isFlat: true }, 1)
     for (const id of [4, 6]) await store.learn(id, { is: 'terminate requested' }, 2)
@@ -64,7 +64,7 @@ for (const [call, path] of [
     await until('it is killed', () => program.child.signalCode === 'SIGKILL')
     assert.deepEqual((await jobsOnDisk(lab)).jobs, ['1'])
     {
-      await using store = openServerStore(lab)
+      await using store = await openServerStore(lab)
       assert.equal((await store.find(1))?.status, 'Cleaned')
     }
     const again = await lab.server({ services: { example: [client.address] } })
