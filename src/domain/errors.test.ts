@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Fault, asFault, messageOf, systemCode } from './errors.ts'
+import { Fault, asFault, messageOf, systemCode, isAbort } from './errors.ts'
 
 test('a full disk is a fault that can be told; other errors stay as they are', () => {
   const full = Object.assign(new Error('ENOSPC: write'), { code: 'ENOSPC' })
@@ -29,4 +29,9 @@ test('a system code is there only where there is one', () => {
 test('whatever was thrown has a message', () => {
   assert.equal(messageOf(new Error('why')), 'why')
   assert.equal(messageOf(7), '7')
+})
+
+test('what a signal breaks off is told from other errors', () => {
+  const { reason } = AbortSignal.abort()
+  assert.deepEqual([reason, new Error('x'), 'AbortError'].map(isAbort), [true, false, false])
 })

@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream'
 import { Agent, buildConnector, errors, request } from 'undici'
 import type { Dispatcher } from 'undici'
-import { Fault, messageOf } from '../domain/errors.ts'
+import { Fault, isAbort, messageOf } from '../domain/errors.ts'
 import type { ClientAddress } from '../domain/job.ts'
 import { Connections } from './connections.ts'
 
@@ -103,8 +103,4 @@ export function asUnreachable(error: unknown): unknown {
   return new Fault('unreachable', reasons.filter(Boolean).join('; ') || 'no connection', {
     cause: error,
   })
-}
-
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError'
 }

@@ -1,6 +1,6 @@
 /** One payload at a client of version 2.2.3: asked for, ended where it is to end, and fetched. */
 import type { Readable } from 'node:stream'
-import { Fault, messageOf } from '../domain/errors.ts'
+import { Fault, isAbort, messageOf } from '../domain/errors.ts'
 import type { ClientAddress, Ending } from '../domain/job.ts'
 import { markerOf } from '../domain/marker.ts'
 import { judge, timeLimitReason } from '../domain/payload.ts'
@@ -230,8 +230,4 @@ export class OlderPayload {
           : { status, message: judge(exit).message }
     }
   }
-}
-
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError'
 }
