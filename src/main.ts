@@ -6,6 +6,7 @@ import { version } from './cli/version.ts'
 import { ConfigError, readClientConfig, readServerConfig } from './config/config.ts'
 import { readImportConfig } from './config/import-config.ts'
 import type { Mode } from './config/settings.ts'
+import { armCrashPoint } from './crash-points.ts'
 import { readLicences } from './embedded.ts'
 import { createLog } from './log.ts'
 import type { Log } from './log.ts'
@@ -21,6 +22,8 @@ async function main([first, ...rest]: readonly string[]): Promise<void> {
   if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch)) {
     return exitWith(cannotStart, ['job-orchestrator: runs on Linux, on x64 and arm64'])
   }
+  const refused = armCrashPoint(process.env)
+  if (refused !== undefined) return exitWith(cannotStart, [`job-orchestrator: ${refused}`])
   if (first === '--version' || first === '-V' || first === 'version') return say(version)
   if (first === '--licenses') return say(await readLicences())
   if (first === '--help' || first === '-h' || first === 'help') return say(generalHelp.trimEnd())

@@ -11,16 +11,18 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   domain: [],
   log: [],
   embedded: [],
+  'crash-points': [],
   loop: ['log'],
   config: ['domain'],
-  store: ['domain'],
-  files: ['domain'],
-  executors: ['domain', 'files', 'log'],
+  store: ['domain', 'crash-points'],
+  files: ['domain', 'crash-points'],
+  executors: ['domain', 'files', 'log', 'crash-points'],
   import: ['domain', 'store', 'files'],
-  server: ['domain', 'store', 'files', 'loop', 'log'],
-  client: ['domain', 'store', 'files', 'loop', 'log', 'executors'],
-  http: ['domain', 'files', 'server', 'client', 'log', 'embedded'],
+  server: ['domain', 'store', 'files', 'loop', 'log', 'crash-points'],
+  client: ['domain', 'store', 'files', 'loop', 'log', 'executors', 'crash-points'],
+  http: ['domain', 'files', 'server', 'client', 'log', 'embedded', 'crash-points'],
   cli: [
+    'crash-points',
     'domain',
     'log',
     'loop',
@@ -33,7 +35,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'client',
     'http',
   ],
-  main: ['cli', 'config', 'log', 'embedded'],
+  main: ['cli', 'config', 'crash-points', 'log', 'embedded'],
 }
 
 /** With fewer the test has looked in the wrong place. */

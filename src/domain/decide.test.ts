@@ -18,6 +18,9 @@ function job(status: JobStatus, changes: Partial<Job> = {}): Job {
     message: '',
     attempt: status === 'Queued' ? 0 : 1,
     lostAttempts: 0,
+    scriptAttempts: 1,
+    failedAttempts: 0,
+    maxRuntimeMs: null,
     createdAtMs: 1,
     changedAtMs: 2,
     finalAtMs: isFinal(status) ? 3 : null,
@@ -162,9 +165,31 @@ test('an end keeps its message and its result', () => {
   assert.deepEqual(change, {
     to: 'Failed',
     reason: 'exit code 3',
-    job: { message: 'exit code 3', result },
+    job: { message: 'exit code 3', result, failedAttempts: 1 },
     attempt: { endedAtMs: now, outcome: 'exit code 3' },
   })
+})
+
+test('a script that fails is run again as often as was asked for, and no more', () => {
+  const failed: Fact = { is: 'ended', attempt: 1, status: 'Failed', message: 'exit code 3', result }
+  const wish = { scriptAttempts: 3 }
+  const [again] = decide(job('Running', wish), failed, rules, now)
+  const reason = 'exit code 3 (run 1 of at most 3)'
+  assert.deepEqual(again, {
+    to: 'Queued',
+    reason,
+    job: { message: reason, retryAtMs: null, failedAttempts: 1 },
+    attempt: { endedAtMs: now, outcome: reason },
+  })
+  assert.deepEqual(walk(job('Processing', wish), failed), ['Submitted', 'Queued'])
+  const lostOften = { ...wish, failedAttempts: 1, lostAttempts: 2 }
+  assert.deepEqual(walk(job('Running', lostOften), failed), ['Queued'], 'losses are counted apart')
+  const [last] = decide(job('Running', { ...wish, failedAttempts: 2 }), failed, rules, now)
+  assert.deepEqual([last?.to, last?.job?.failedAttempts], ['Failed', 3])
+  assert.deepEqual(last?.job?.result, result)
+  const marked = { ...wish, terminateRequestedAtMs: 5 }
+  assert.deepEqual(walk(job('Running', marked), failed), ['Failed'])
+  assert.deepEqual(walk(job('Running', wish), { ...failed, status: 'Killed' }), ['Killed'])
 })
 
 test('a final job is cleaned when it is old enough, and not before', () => {

@@ -58,7 +58,15 @@ export type Change = {
   readonly to: JobStatus
   readonly reason: string
   readonly job?: Partial<
-    Pick<Job, 'message' | 'lostAttempts' | 'terminateRequestedAtMs' | 'retryAtMs' | 'result'>
+    Pick<
+      Job,
+      | 'message'
+      | 'lostAttempts'
+      | 'failedAttempts'
+      | 'terminateRequestedAtMs'
+      | 'retryAtMs'
+      | 'result'
+    >
   >
   readonly attempt?: Partial<
     Pick<
@@ -148,14 +156,24 @@ function accept(job: Job, { payloadId, instance }: Receipt, nowMs: number): Chan
 }
 
 function decideEnded(job: Job, fact: Fact & { is: 'ended' }, nowMs: number): Change[] {
-  const { status, message, result } = fact
-  const last = end(status, message, nowMs, result)
+  const last = decideVerdict(job, fact, nowMs)
   if (job.status !== 'Processing') return [last]
   // The end overtook the answer to /submit; the history still tells every step.
   return [
     { to: 'Submitted', reason: 'accepted and ended', attempt: { submittedAtMs: nowMs } },
     last,
   ]
+}
+
+/** A script that failed is run again only as often as its upload asked for. */
+function decideVerdict(job: Job, { status, message, result }: Ended, nowMs: number): Change {
+  const last = end(status, message, nowMs, result)
+  if (status !== 'Failed') return last
+  const failedAttempts = job.failedAttempts + 1
+  const mayGoOn = job.terminateRequestedAtMs === null && failedAttempts < job.scriptAttempts
+  const reason = `${message} (run ${failedAttempts} of at most ${job.scriptAttempts})`
+  const change = mayGoOn ? sendAgain(job, reason, null, nowMs) : last
+  return { ...change, job: { ...change.job, failedAttempts } }
 }
 
 function decideLost(job: Job, reason: string, rules: Rules, nowMs: number): Change {

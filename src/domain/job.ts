@@ -66,6 +66,12 @@ export type Job = {
   readonly attempt: number
   /** Attempts that a client accepted and then lost. */
   readonly lostAttempts: number
+  /** So often run.sh is run if it fails each time, as the upload asked for; at least 1. */
+  readonly scriptAttempts: number
+  /** Attempts in which run.sh failed. */
+  readonly failedAttempts: number
+  /** The longest time that run.sh may run, as the upload asked for; its service may allow less. */
+  readonly maxRuntimeMs: number | null
   readonly createdAtMs: number
   readonly changedAtMs: number
   readonly finalAtMs: number | null

@@ -12,6 +12,10 @@ export type NewJob = {
   readonly userId: string
   readonly service: string
   readonly isFlat: boolean
+  /** See `Job`; 1 unless said otherwise. */
+  readonly scriptAttempts?: number
+  /** See `Job`; none unless said otherwise. */
+  readonly maxRuntimeMs?: number | null
 }
 
 /** What is to be done with the job whose turn it is. */

@@ -18,8 +18,10 @@ export const statements = {
     ) as oldest
     from services where queued > 0 or active > 0`,
   insertJob: `insert into jobs
-    (id, user_id, service, status, is_flat, created_at_ms, changed_at_ms)
-    values (:id, :userId, :service, 'Queued', :isFlat, :nowMs, :nowMs)`,
+    (id, user_id, service, status, is_flat, script_attempts, max_runtime_ms, created_at_ms,
+      changed_at_ms)
+    values (:id, :userId, :service, 'Queued', :isFlat, :scriptAttempts, :maxRuntimeMs, :nowMs,
+      :nowMs)`,
   insertHistory: `insert into history
     (job_id, at_ms, from_status, to_status, attempt, client, reason)
     values (:id, :nowMs, :from, :to, :attempt, :client, :reason)`,
@@ -28,7 +30,8 @@ export const statements = {
     values (:id, :number, :key, :uploadUrl, :downloadUrl, :terminateUrl, :nowMs)`,
   updateJob: `update jobs set
       status = :to, attempt = :attempt, changed_at_ms = :nowMs, message = :message,
-      lost_attempts = :lostAttempts, terminate_requested_at_ms = :terminateRequestedAtMs,
+      lost_attempts = :lostAttempts, failed_attempts = :failedAttempts,
+      terminate_requested_at_ms = :terminateRequestedAtMs,
       retry_at_ms = :retryAtMs, final_at_ms = :finalAtMs,
       result_size_bytes = :resultSizeBytes, result_sha256 = :resultSha256
     where id = :id and status = :from and attempt = :fromAttempt`,

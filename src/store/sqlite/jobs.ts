@@ -65,9 +65,18 @@ class SqliteJobStore implements JobStore {
     return ++this.#highestId
   }
 
-  insert({ id, userId, service, isFlat }: NewJob, nowMs: number): Promise<Job> {
+  insert(newJob: NewJob, nowMs: number): Promise<Job> {
+    const { id, userId, service, isFlat, scriptAttempts = 1, maxRuntimeMs = null } = newJob
     return this.#write(() => {
-      this.#sql.insertJob.run({ id, userId, service, isFlat: Number(isFlat), nowMs })
+      this.#sql.insertJob.run({
+        id,
+        userId,
+        service,
+        isFlat: Number(isFlat),
+        scriptAttempts,
+        maxRuntimeMs,
+        nowMs,
+      })
       this.#sql.insertHistory.run({
         id,
         nowMs,
@@ -235,6 +244,7 @@ class SqliteJobStore implements JobStore {
       nowMs,
       message: job.message,
       lostAttempts: job.lostAttempts,
+      failedAttempts: job.failedAttempts,
       terminateRequestedAtMs: job.terminateRequestedAtMs,
       retryAtMs: change.to === 'Queued' ? job.retryAtMs : null,
       finalAtMs: isFinal(change.to) ? (before.finalAtMs ?? nowMs) : null,

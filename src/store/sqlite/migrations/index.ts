@@ -1,9 +1,10 @@
 import { jobsAndHistory } from './0001-jobs-and-history.ts'
 import { ages } from './0002-ages.ts'
 import { flatJobs } from './0003-flat-jobs.ts'
+import { promises } from './0004-promises.ts'
 
 /**
  * The steps from an empty database to the newest version, in order. A step that was released is
  * never edited: what changes comes as a further one.
  */
-export const migrations: readonly string[] = [jobsAndHistory, ages, flatJobs]
+export const migrations: readonly string[] = [jobsAndHistory, ages, flatJobs, promises]
