@@ -13,6 +13,7 @@ import type { ClientListener } from '../server/client-listener.ts'
 import { Clients } from '../server/clients.ts'
 import { Getter } from '../server/getter.ts'
 import { Reconciler } from '../server/reconcile.ts'
+import { Relocator } from '../server/relocate.ts'
 import { Sender } from '../server/sender.ts'
 import { Terminator } from '../server/terminate.ts'
 import { TimeLimits } from '../server/time-limit.ts'
@@ -51,18 +52,38 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
     onSnapshot: (...args) => reconciler.onSnapshot(...args),
     onPayload: (...args) => reconciler.onPayload(...args),
     onLost: (...args) => reconciler.onLost(...args),
-    onFree: () => sender.wake(),
+    onSilent: () => relocator.wake(),
+    onFree: () => {
+      sender.wake()
+      relocator.wake()
+    },
   }
-  const { killGraceMs } = config
+  const { killGraceMs, clientLostAfterMs } = config
   const limits = new TimeLimits({ store, gateway, log, limits: timeLimits(config) })
   starts.defer(() => limits.stop())
   const older = { store, files, gateway: olderOnes, limits, killGraceMs, log }
   const addresses = new Map(config.services.map(({ name, clients: at }) => [name, at]))
   const clients = new Clients(addresses, { gateway, store, listener, log, older })
   const getter = new Getter({ store, files, gateway, log })
-  const sender = new Sender({ store, files, clients, gateway, log, quotas })
+  const sender = new Sender({
+    store,
+    files,
+    clients,
+    gateway,
+    log,
+    quotas,
+    clientLostAfterMs,
+  })
   const terminator = new Terminator({ store, gateway, clients, sender, watch, log, killGraceMs })
-  const reconciler = new Reconciler({ store, gateway, getter, terminator, log })
+  const reconciler = new Reconciler({
+    store,
+    gateway,
+    getter,
+    terminator,
+    log,
+    resync: (at) => clients.link(at).resync(),
+  })
+  const relocator = new Relocator({ store, clients, sender, log, clientLostAfterMs })
   starts.defer(() => reconciler.stop())
   starts.defer(() => terminator.stop())
 
@@ -93,6 +114,8 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
   getter.start()
   starts.defer(() => sender.stop())
   for (const one of active) if (one.job.status === 'Processing') sender.resume(one)
+  starts.defer(() => relocator.stop())
+  relocator.start()
   starts.defer(() => cleaner.stop())
   starts.defer(() => closeApp(app))
   // First of all: while requests finish, no job is begun.

@@ -20,6 +20,7 @@ export type ServerConfig = Pick<
   | 'maxAgeMs'
   | 'maxUploadSizeBytes'
   | 'maxAttempts'
+  | 'clientLostAfterMs'
   | 'killGraceMs'
   | 'logLevel'
 > & {

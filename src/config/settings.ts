@@ -110,7 +110,7 @@ export const settings = {
     env: 'CLIENT_LOST_AFTER',
     flag: 'client-lost-after',
     value: 'TIME',
-    help: 'a client silent for so long may lose its jobs to another (read, not yet acted on)',
+    help: 'a client that is silent for so long loses its jobs to others that are free',
     modes: ['server'],
     fallback: same('5min'),
     parse: parseDurationMs,

@@ -43,6 +43,7 @@ const facts: readonly Fact[] = [
   { is: 'lost', attempt: 1, reason: 'gone' },
   { is: 'broken', attempt: 1, reason: 'files are gone' },
   { is: 'unanswered', attempt: 1, reason: 'no answer' },
+  { is: 'client lost', attempt: 1, reason: 'silent for 5 min' },
   { is: 'terminate requested' },
   { is: 'aged', maxAgeMs: 900 },
 ]
@@ -55,7 +56,7 @@ function walk(before: Job, fact: Fact): JobStatus[] {
 test('what each fact leads to, in every status', () => {
   const no: JobStatus[] = []
   const expected: Partial<Record<JobStatus, JobStatus[][]>> = {
-    Queued: [no, no, no, no, no, no, no, no, no, ['Killed'], no],
+    Queued: [no, no, no, no, no, no, no, no, no, no, ['Killed'], no],
     Processing: [
       ['Submitted'],
       ['Submitted', 'Running'],
@@ -65,6 +66,7 @@ test('what each fact leads to, in every status', () => {
       ['Submitted', 'Killed'],
       no,
       ['Failed'],
+      ['Queued'],
       ['Queued'],
       ['Processing'],
       no,
@@ -79,10 +81,24 @@ test('what each fact leads to, in every status', () => {
       ['Queued'],
       no,
       no,
+      ['Queued'],
       ['Submitted'],
       no,
     ],
-    Running: [no, no, no, no, ['Completed'], ['Killed'], ['Queued'], no, no, ['Running'], no],
+    Running: [
+      no,
+      no,
+      no,
+      no,
+      ['Completed'],
+      ['Killed'],
+      ['Queued'],
+      no,
+      no,
+      ['Queued'],
+      ['Running'],
+      no,
+    ],
   }
   for (const status of jobStatuses.filter((one) => !isFinal(one))) {
     const walks = facts.map((fact) => walk(job(status), fact))
@@ -157,6 +173,16 @@ test('so many lost attempts fail the job, with the reason', () => {
   const unanswered: Fact = { is: 'unanswered', attempt: 1, reason: 'no answer' }
   const [last] = decide(job('Processing', { lostAttempts: 2 }), unanswered, rules, now)
   assert.equal(last?.to, 'Failed')
+})
+
+test('a job whose client is lost goes to another one, and does not fail for it', () => {
+  const silent: Fact = { is: 'client lost', attempt: 1, reason: 'silent for 5 min' }
+  const [change] = decide(job('Running', { lostAttempts: 1 }), silent, rules, now)
+  assert.deepEqual([change?.to, change?.job?.lostAttempts], ['Queued', 2])
+  assert.deepEqual(walk(job('Running', { lostAttempts: 2 }), silent), [], 'it waits')
+  const marked = { lostAttempts: 2, terminateRequestedAtMs: 5 }
+  assert.deepEqual(walk(job('Running', marked), silent), ['Killed'])
+  assert.deepEqual(walk(job('Processing', marked), silent), ['Killed'])
 })
 
 test('an end keeps its message and its result', () => {

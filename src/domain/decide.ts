@@ -47,6 +47,8 @@ export type Fact =
   | ({ readonly is: 'ended'; readonly attempt: number } & Ended)
   /** A client that had accepted it has it no more. */
   | { readonly is: 'lost'; readonly attempt: number; readonly reason: string }
+  /** The client was silent for so long that another one may have the job. */
+  | { readonly is: 'client lost'; readonly attempt: number; readonly reason: string }
   /** The files of the job are not there any more, or not whole. */
   | { readonly is: 'broken'; readonly attempt: number; readonly reason: string }
   | { readonly is: 'terminate requested' }
@@ -112,6 +114,8 @@ export function decide(job: Job, fact: Fact, rules: Rules, nowMs: number): Chang
       return job.status === 'Processing' ? [decideLost(job, fact.reason, rules, nowMs)] : []
     case 'lost':
       return job.status === 'Processing' ? [] : [decideLost(job, fact.reason, rules, nowMs)]
+    case 'client lost':
+      return decideClientLost(job, fact.reason, rules, nowMs)
   }
 }
 
@@ -185,6 +189,15 @@ function decideLost(job: Job, reason: string, rules: Rules, nowMs: number): Chan
   }
   const change = sendAgain(job, reason, null, nowMs)
   return { ...change, job: { ...change.job, lostAttempts } }
+}
+
+/**
+ * A client that is merely away makes its jobs wait and never fail: where one more loss would be the
+ * end of a job, it goes on waiting.
+ */
+function decideClientLost(job: Job, reason: string, rules: Rules, nowMs: number): Change[] {
+  const change = decideLost(job, reason, rules, nowMs)
+  return change.to === 'Failed' ? [] : [change]
 }
 
 /** Back to the queue; a job that is to be terminated ends instead, for it is never sent again. */

@@ -5,6 +5,7 @@ import { Fault, messageOf } from '../domain/errors.ts'
 import type { ClientAddress } from '../domain/job.ts'
 import { clientEvents, protocolVersion } from '../domain/protocol.ts'
 import type { ClientEvent, LoadEvent } from '../domain/protocol.ts'
+import { Silence } from '../domain/silence.ts'
 import type { Log } from '../log.ts'
 import { Loop } from '../loop.ts'
 import type { JobStore } from '../store/jobs.ts'
@@ -38,7 +39,10 @@ export class ClientLink implements Candidate {
   readonly #context: LinkContext
   readonly #log: Log
   readonly #loop: Loop
+  readonly #silence = new Silence()
   #state: LoadEvent | undefined
+  #instance: string | null = null
+  #again = new AbortController()
   #older: OlderClient | undefined
   #failures = 0
   #refusals = 0
@@ -69,6 +73,21 @@ export class ClientLink implements Candidate {
   /** It is connected, or, if it is an older one, answers. */
   get reachable(): boolean {
     return this.#state !== undefined
+  }
+
+  /** Milliseconds for which it has not answered; see `Silence`. */
+  get silentForMs(): number {
+    return this.#silence.forMs
+  }
+
+  /** As which instance it is known; `null` for an older one, or before it was reached. */
+  get instance(): string | null {
+    return this.#instance
+  }
+
+  /** Asks for a new snapshot: something that it told could not be acted on. */
+  resync(): void {
+    if (this.reachable) this.#again.abort()
   }
 
   /** It may be sent a job. */
@@ -140,6 +159,7 @@ export class ClientLink implements Candidate {
   /** It took a job. */
   took(): void {
     this.#refusals = 0
+    this.#silence.answered()
   }
 
   get heldOffForMs(): number {
@@ -154,7 +174,9 @@ export class ClientLink implements Candidate {
       await this.#poll(signal)
       return 0
     } catch (error) {
-      if (!signal.aborted) this.#lose(error)
+      const isWished = this.#again.signal.aborted
+      this.#again = new AbortController()
+      if (!signal.aborted && !isWished) this.#lose(error)
     }
     return Math.min(longestPauseMs, backOffMs(this.#failures++))
   }
@@ -169,8 +191,9 @@ export class ClientLink implements Candidate {
     const held = await store.active(this.address.uploadUrl)
     const accepted = held.filter(({ job }) => job.status !== 'Processing')
     const expected = new Set(accepted.map(({ attempt }) => attempt.key))
+    const either = AbortSignal.any([signal, this.#again.signal])
     try {
-      for await (const event of gateway.events(this.address, store.serverId, signal)) {
+      for await (const event of gateway.events(this.address, store.serverId, either)) {
         this.#handle(event, expected)
       }
       return false
@@ -186,6 +209,8 @@ export class ClientLink implements Candidate {
     await client.follow(signal, (percent) => {
       // What tells its load is one; what knows no /events may be anything.
       this.#older = client
+      this.#instance = null
+      this.#silence.answered()
       const load = { load: percent, slots: null, active: this.activeJobs.size }
       if (this.reachable) this.#update(load)
       else this.#connected(load, ' (version 2.2.3: it is polled)')
@@ -199,6 +224,7 @@ export class ClientLink implements Candidate {
     }
     switch (event.name) {
       case 'snapshot':
+        this.#silence.answered()
         if (event.data.protocol !== protocolVersion) {
           throw new Fault(
             'unsupported',
@@ -208,6 +234,7 @@ export class ClientLink implements Candidate {
         }
         void this.#older?.stop()
         this.#older = undefined
+        this.#instance = event.data.instance
         this.#connected(event.data.load)
         return listener.onSnapshot(this.address, event.data, expected)
       case 'payload':
@@ -220,6 +247,7 @@ export class ClientLink implements Candidate {
   }
 
   #connected(load: LoadEvent, kind = ''): void {
+    const wasReachable = this.reachable
     this.#failures = 0
     this.#refusals = 0
     this.#heldOffUntil = 0
@@ -228,7 +256,7 @@ export class ClientLink implements Candidate {
     this.#lastTrouble = undefined
     this.#lastKind = undefined
     this.#update(load)
-    this.#log.info(`client ${this.address.uploadUrl} is reachable${kind}`)
+    if (!wasReachable) this.#log.info(`client ${this.address.uploadUrl} is reachable${kind}`)
     this.#reachable.resolve()
     this.#tried.resolve()
   }
@@ -264,5 +292,7 @@ export class ClientLink implements Candidate {
     }
     this.#lastKind = kind
     this.#tried.resolve()
+    this.#silence.failed(performance.now())
+    this.#context.listener.onSilent()
   }
 }

@@ -10,6 +10,8 @@ export type ClientListener = {
   onSnapshot(address: ClientAddress, snapshot: SnapshotEvent, expected: ReadonlySet<string>): void
   onPayload(address: ClientAddress, event: PayloadEvent): void
   onLost(address: ClientAddress, event: LostEvent): void
+  /** A call to a client has failed: it may have been silent for long now. */
+  onSilent(): void
   /** A client can take a job that could not before. */
   onFree(): void
 }

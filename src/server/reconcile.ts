@@ -21,9 +21,11 @@ export type ReconcilerContext = {
   readonly getter: Getter
   readonly terminator: Terminator
   readonly log: Log
+  /** Has a client tell again all that it has. */
+  readonly resync: (address: ClientAddress) => void
 }
 
-export class Reconciler implements Omit<ClientListener, 'onFree'> {
+export class Reconciler implements Omit<ClientListener, 'onFree' | 'onSilent'> {
   readonly #context: ReconcilerContext
   readonly #instances = new Map<string, string>()
   readonly #tasks = new Set<Promise<void>>()
@@ -41,11 +43,11 @@ export class Reconciler implements Omit<ClientListener, 'onFree'> {
       if (present.has(key)) continue
       this.onLost(address, { key, message: 'the client has it no more' })
     }
-    this.#do('terminate what is marked', () => this.#terminateMarked(address))
+    this.#do(address, 'terminate what is marked', () => this.#terminateMarked(address))
   }
 
   onPayload(address: ClientAddress, event: PayloadEvent): void {
-    this.#do(`act on payload ${event.id}`, async () => {
+    this.#do(address, `act on payload ${event.id}`, async () => {
       const active = await this.#context.store.findByKey(event.key)
       if (!active || isFinal(active.job.status) || !isCurrent(active)) {
         return this.#dropStale(address, event, active)
@@ -54,8 +56,8 @@ export class Reconciler implements Omit<ClientListener, 'onFree'> {
     })
   }
 
-  onLost(_address: ClientAddress, { key, message: reason }: LostEvent): void {
-    this.#do('record a loss', async () => {
+  onLost(address: ClientAddress, { key, message: reason }: LostEvent): void {
+    this.#do(address, 'record a loss', async () => {
       const active = await this.#context.store.findByKey(key)
       if (!active) return
       const { job, attempt } = active
@@ -104,13 +106,14 @@ export class Reconciler implements Omit<ClientListener, 'onFree'> {
     await Promise.all(marked.map((active) => terminator.pursue(active)))
   }
 
-  /** What fails for good here is done again at the client's next snapshot, whenever that is. */
-  #do(what: string, work: () => Promise<void>): void {
+  /** What fails for long is done again with the client's next snapshot, which is asked for then. */
+  #do(address: ClientAddress, what: string, work: () => Promise<void>): void {
     const task = persist(work, this.#stopping.signal)
       .catch((error: unknown) => {
         if (this.#stopping.signal.aborted) return
         const unforeseen = error instanceof Fault ? {} : { err: error }
         this.#context.log.warn(unforeseen, `could not ${what}: ${messageOf(error)}`)
+        this.#context.resync(address)
       })
       .finally(() => this.#tasks.delete(task))
     this.#tasks.add(task)

@@ -21,6 +21,8 @@ export type SenderContext = {
   readonly gateway: ClientGateway
   readonly log: Log
   readonly quotas: ReadonlyMap<string, Quota>
+  /** A client that owes an answer for so long, though it is there, has its key cancelled. */
+  readonly clientLostAfterMs: number
 }
 
 /** A job that only a newer client could take waits so long before its turn comes again. */
@@ -72,6 +74,35 @@ export class Sender {
     this.#begin(active, true)
   }
 
+  /** Sends a job that was given to a client just now. */
+  send(active: ActiveJob): void {
+    this.#begin(active, false)
+  }
+
+  /** Whether a client could take this job now. */
+  canGive({ service, isFlat }: Job): boolean {
+    const quota = this.#context.quotas.get(service)
+    return quota !== undefined && this.#link(service, quota, isFlat) !== undefined
+  }
+
+  /** Chooses a client for a job; to be called inside the transaction that gives it away. */
+  choose(job: Job): Choice {
+    const { store, clients, quotas } = this.#context
+    const { service, isFlat } = job
+    const quota = quotas.get(service)
+    if (!quota) return undefined
+    const link = this.#link(service, quota, isFlat)
+    if (link) {
+      clients.give(link)
+      const key = `${store.serverId}-${randomBytes(16).toString('hex')}`
+      return { key, client: link.address, instance: link.instance }
+    }
+    // It is not to keep those behind it from a client that could take them.
+    if (isFlat || !this.#link(service, quota, true)) return undefined
+    const reason = 'it has directories, and waits for a client that is not of version 2.2.3'
+    return { passedOverUntilMs: Date.now() + passOverMs, reason }
+  }
+
   /** Resolves when no sending of a job is under way. */
   async settled(id: number): Promise<void> {
     await this.#sendings.get(id)?.task
@@ -99,12 +130,12 @@ export class Sender {
   }
 
   async #sendService(service: string, quota: Quota, signal: AbortSignal): Promise<void> {
-    const { store, clients } = this.#context
+    const { store } = this.#context
     while (!signal.aborted) {
-      if (!clients.choose(service, quota.maxRuns, true)) return
+      if (!this.#link(service, quota, true)) return
       let passedOver = 0
       const choose = (job: Job) => {
-        const choice = this.#choose(service, quota, job)
+        const choice = this.choose(job)
         if (choice && 'passedOverUntilMs' in choice) passedOver++
         return choice
       }
@@ -115,18 +146,8 @@ export class Sender {
     }
   }
 
-  #choose(service: string, { maxRuns }: Quota, { isFlat }: Job): Choice {
-    const { store, clients } = this.#context
-    const link = clients.choose(service, maxRuns, isFlat)
-    if (link) {
-      clients.give(link)
-      const key = `${store.serverId}-${randomBytes(16).toString('hex')}`
-      return { key, client: link.address }
-    }
-    // It is not to keep those behind it from a client that could take them.
-    if (isFlat || !clients.choose(service, maxRuns, true)) return undefined
-    const reason = 'it has directories, and waits for a client that is not of version 2.2.3'
-    return { passedOverUntilMs: Date.now() + passOverMs, reason }
+  #link(service: string, { maxRuns }: Quota, isFlat: boolean): ClientLink | undefined {
+    return this.#context.clients.choose(service, maxRuns, isFlat)
   }
 
   #begin(active: ActiveJob, mayHaveArrived: boolean): void {
@@ -168,17 +189,40 @@ export class Sender {
   ): Promise<void> {
     const { signal } = watch
     let unknown = mayHaveArrived
+    const sinceMs = performance.now()
     for (let tries = 0; ; tries++) {
       if (unknown) await link.whenReachable(signal)
-      if (unknown && link.older) {
-        // It cannot be asked what it has, and would start a second script.
+      if (unknown && (link.older || link.instance !== active.attempt.instance)) {
+        // It cannot be asked what it has, or has forgotten it, and would start a second script.
         const reason = 'its client may have it, but cannot tell'
         return this.#settle(active, link, { is: 'unanswered', reason })
       }
       const trouble = await this.#try(active, link, watch)
       if (trouble === undefined) return
       unknown = true
+      const isLate = performance.now() - sinceMs > this.#context.clientLostAfterMs
+      if (isLate && (await this.#cancel(active, link, signal))) {
+        const reason = `it did not say whether it has it: ${trouble}`
+        return this.#settle(active, link, { is: 'not now', reason, fault: 'client' })
+      }
       await delay(backOffMs(tries), undefined, { signal })
+    }
+  }
+
+  /** @returns whether the client surely does not have it, and never will. */
+  async #cancel(
+    { job, attempt }: ActiveJob,
+    link: ClientLink,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { gateway, log } = this.#context
+    try {
+      await gateway.cancel(link.address, attempt.key, signal)
+      return true
+    } catch (error) {
+      if (signal.aborted) throw error
+      log.warn({ job: job.id }, `job ${job.id} could not be cancelled: ${messageOf(error)}`)
+      return false
     }
   }
 

@@ -182,6 +182,43 @@ export function jobStoreSuite(name: string, open: () => Promise<JobStore>): void
     assert.equal((await store.findByKey(first.attempt.key))?.attempt.outcome, 'no slot')
   })
 
+  check(
+    'a job of a lost client keeps its slot and goes to another one in one act',
+    async (store) => {
+      const { id } = await insert(store)
+      await insert(store)
+      const narrow = { runsPerUser: 1, maxRuns: 1 }
+      await claim(store, narrow)
+      await learn(store, { id }, { is: 'started', attempt: 1, ...receipt })
+      const other = { ...client, uploadUrl: 'http://node2:9000/submit' }
+      const fact = { is: 'client lost', attempt: 1, reason: 'silent' } as const
+      const give = () => ({ key: newKey(), client: other, instance: 'j' })
+      assert.equal(await store.relocate(99, fact, give, 4), undefined)
+      assert.equal(await store.relocate(id, { ...fact, attempt: 2 }, give, 4), undefined)
+      assert.equal(await store.relocate(id, fact, () => undefined, 4), undefined)
+      assert.equal((await store.find(id))?.status, 'Running', 'it stays until somebody takes it')
+      const moved = await store.relocate(id, fact, give, 4)
+      assert.deepEqual(
+        [moved?.job.status, moved?.job.attempt, moved?.job.lostAttempts],
+        ['Processing', 2, 1],
+      )
+      assert.deepEqual([moved?.attempt.client, moved?.attempt.instance], [other, 'j'])
+      assert.equal(await claim(store, narrow), undefined, 'it keeps its slot')
+      assert.deepEqual(
+        (await store.history(id)).slice(-2).map(({ from, to, reason }) => [from, to, reason]),
+        [
+          ['Running', 'Queued', 'silent'],
+          ['Queued', 'Processing', 'another client takes it'],
+        ],
+      )
+      assert.equal((await store.attempts(id))[0]?.outcome, 'silent')
+      assert.equal(await learn(store, { id }, end(1)), undefined, 'what comes late changes nothing')
+      const again = { ...fact, attempt: 2 }
+      assert.ok(await store.relocate(id, again, () => ({ key: newKey(), client }), 5))
+      const last = await store.relocate(id, { ...fact, attempt: 3 }, give, 6)
+      assert.equal(last, undefined, 'one more loss would be the end: it waits')
+    },
+  )
   check('a job that backs off delays no other, and comes back when it is due', async (store) => {
     const late = await insert(store)
     await claimed(store)

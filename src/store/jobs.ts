@@ -20,8 +20,11 @@ export type NewJob = {
 
 /** What is to be done with the job whose turn it is. */
 export type Choice =
-  /** It goes to this client, as an attempt under this key. */
-  | { readonly key: string; readonly client: ClientAddress }
+  /**
+   * It goes to this client, as an attempt under this key; with the instance that the client is known
+   * as, if it has one.
+   */
+  | { readonly key: string; readonly client: ClientAddress; readonly instance?: string | null }
   /** It is passed over until then, and the next one's turn has come. */
   | { readonly passedOverUntilMs: number; readonly reason: string }
   /** Nobody can start now. */
@@ -90,6 +93,20 @@ export interface JobStore extends AsyncDisposable {
   claim(
     service: string,
     quota: Quota,
+    choose: (job: Job) => Choice,
+    nowMs: number,
+  ): Promise<ActiveJob | undefined>
+
+  /**
+   * Gives an active job whose client is lost to another one, in one act: it keeps its slot, its old
+   * attempt is over, and a new one is `Processing`.
+   *
+   * @param choose is called inside the transaction, only if the job may be given away.
+   * @returns `undefined` if it stays where it is.
+   */
+  relocate(
+    id: number,
+    fact: Extract<Fact, { readonly is: 'client lost' }>,
     choose: (job: Job) => Choice,
     nowMs: number,
   ): Promise<ActiveJob | undefined>

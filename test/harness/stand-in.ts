@@ -14,12 +14,14 @@ export class StandIn implements AsyncDisposable {
   /** Method and path of all requests. */
   readonly requests: string[] = []
   readonly #server: Server
+  readonly #instance: string
   readonly #streams = new Set<ServerResponse>()
   readonly #heartbeat: NodeJS.Timeout
   #resultsAsked = 0
   #load: LoadEvent = { load: 0, slots: null, active: 0 }
 
-  private constructor(server: Server, port: number) {
+  private constructor(server: Server, port: number, instance: string) {
+    this.#instance = instance
     this.#server = server
     this.address = `http://127.0.0.1:${port}`
     this.#heartbeat = setInterval(() => this.#tell(), heartbeatMs)
@@ -35,8 +37,15 @@ export class StandIn implements AsyncDisposable {
     {
       hasEvents = true,
       paceMs = 0,
+      port = 0,
+      instance = 'stand-in',
       ...load
-    }: Partial<LoadEvent> & { readonly hasEvents?: boolean; readonly paceMs?: number } = {},
+    }: Partial<LoadEvent> & {
+      readonly hasEvents?: boolean
+      readonly paceMs?: number
+      readonly port?: number
+      readonly instance?: string
+    } = {},
   ): Promise<StandIn> {
     const server = createServer((request, response) => {
       standIn.requests.push(`${request.method} ${request.url}`)
@@ -48,11 +57,11 @@ export class StandIn implements AsyncDisposable {
         () => response.destroy(),
       )
     })
-    server.listen(0, '127.0.0.1')
+    server.listen(port, '127.0.0.1')
     await once(server, 'listening')
     const address = server.address()
     if (typeof address !== 'object' || !address) throw new Error('it listens nowhere')
-    const standIn = new StandIn(server, address.port)
+    const standIn = new StandIn(server, address.port, instance)
     standIn.#load = { ...standIn.#load, ...load }
     return standIn
   }
@@ -88,7 +97,7 @@ export class StandIn implements AsyncDisposable {
 
   #beginStream(response: ServerResponse): void {
     const load = this.#load
-    const snapshot = { protocol: protocolVersion, instance: 'stand-in', load, payloads: [] }
+    const snapshot = { protocol: protocolVersion, instance: this.#instance, load, payloads: [] }
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     response.write(`event: snapshot\ndata: ${JSON.stringify(snapshot)}\n\n`)
     response.write('event: something-new\ndata: {}\n\n')

@@ -26,8 +26,8 @@ export const statements = {
     (job_id, at_ms, from_status, to_status, attempt, client, reason)
     values (:id, :nowMs, :from, :to, :attempt, :client, :reason)`,
   insertAttempt: `insert into attempts
-    (job_id, number, key, upload_url, download_url, terminate_url, claimed_at_ms)
-    values (:id, :number, :key, :uploadUrl, :downloadUrl, :terminateUrl, :nowMs)`,
+    (job_id, number, key, upload_url, download_url, terminate_url, instance, claimed_at_ms)
+    values (:id, :number, :key, :uploadUrl, :downloadUrl, :terminateUrl, :instance, :nowMs)`,
   updateJob: `update jobs set
       status = :to, attempt = :attempt, changed_at_ms = :nowMs, message = :message,
       lost_attempts = :lostAttempts, failed_attempts = :failedAttempts,

@@ -13,6 +13,9 @@ import { prepareJobStatements } from './job-statements.ts'
 import type { JobStatements } from './job-statements.ts'
 import { integer, maybeInteger, text, toAttempt, toHistoryEntry, toJob } from './rows.ts'
 
+/** A job is given to a client. */
+type Given = Extract<Choice, { readonly key: string }>
+
 /** So many jobs are passed over by one claim, so that a claim is never long. */
 const mostPassedOver = 100
 
@@ -143,17 +146,37 @@ class SqliteJobStore implements JobStore {
   ): Promise<ActiveJob | undefined> {
     return this.#write(() => {
       const taken = this.#choose(service, quota, choose)
-      if (!taken) return undefined
-      const { before, key, client } = taken
-      const { id } = before
-      const number = before.attempt + 1
-      this.#sql.insertAttempt.run({ id, number, key, nowMs, ...client })
-      this.#sql.startTurn.run({ service, userId: before.userId })
-      this.#sql.countStart.run(service)
-      const reason = 'its turn has come'
-      const job = this.#step({ ...before, attempt: number }, { to: 'Processing', reason }, nowMs)
-      return { job, attempt: this.#attempt(job) }
+      return taken && this.#give(taken.before, taken.choice, 'its turn has come', nowMs)
     })
+  }
+
+  relocate(
+    id: number,
+    fact: Extract<Fact, { readonly is: 'client lost' }>,
+    choose: (job: Job) => Choice,
+    nowMs: number,
+  ): Promise<ActiveJob | undefined> {
+    return this.#write(() => {
+      const job = this.#find(id)
+      const [change] = job ? decide(job, fact, this.#rules, nowMs) : []
+      if (!job || change?.to !== 'Queued') return undefined
+      const choice = choose(job)
+      if (choice === undefined || !('key' in choice)) return undefined
+      const queued = this.#step(job, change, nowMs)
+      return this.#give(queued, choice, 'another client takes it', nowMs)
+    })
+  }
+
+  /** A queued job becomes `Processing`, with a new attempt. */
+  #give(before: Job, given: Given, reason: string, nowMs: number): ActiveJob {
+    const { id, service, userId } = before
+    const number = before.attempt + 1
+    const { key, client, instance = null } = given
+    this.#sql.insertAttempt.run({ id, number, key, instance, nowMs, ...client })
+    this.#sql.startTurn.run({ service, userId })
+    this.#sql.countStart.run(service)
+    const job = this.#step({ ...before, attempt: number }, { to: 'Processing', reason }, nowMs)
+    return { job, attempt: this.#attempt(job) }
   }
 
   #choose(service: string, quota: Quota, choose: (job: Job) => Choice) {
@@ -163,7 +186,7 @@ class SqliteJobStore implements JobStore {
       const before = this.#job(id)
       const choice = choose(before)
       if (choice === undefined) return undefined
-      if ('key' in choice) return { before, ...choice }
+      if ('key' in choice) return { before, choice }
       // Neither a step of the job nor worth a row of history.
       this.#sql.passOver.run(choice.passedOverUntilMs, choice.reason, id)
     }
