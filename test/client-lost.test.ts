@@ -20,7 +20,7 @@ async function triedInVain({ api }: ServerUnderTest, id: number): Promise<void> 
 }
 
 /** A client that can be taken away and brought back, with a job on it that waits for `hold`. */
-async function withJobAtOne(lab: Lab, args: string[] = lostSoon) {
+async function withJobAtOne(lab: Lab, args: readonly string[] = lostSoon) {
   const port = await freePort()
   const first = await clientAt(lab, port, { name: 'first', args: ['--slots', '1'] })
   const other = await clientAt(lab, await freePort(), { name: 'other', args: ['--slots', '1'] })
@@ -90,19 +90,25 @@ void suite('clients that are lost', { concurrency: 4 }, () => {
     assert.equal(await world.ledger(), 'start 1\nend 1\n')
   })
 
-  test('a job that has been lost too often waits for its client instead of failing', async () => {
-    await using lab = await Lab.create()
-    const world = await withJobAtOne(lab, [...lostSoon, '--max-attempts', '1'])
-    const { api, id, first, hold } = world
-    await first.program.stop('SIGKILL')
-    await world.open()
-    await triedInVain(world, id)
-    assert.equal((await api.run('true')).status, 'Completed', 'somebody is free')
-    assert.equal((await api.job(id)).status, 'Running')
-    await world.comeBack()
-    await hold.release()
-    assert.equal((await api.ended(id)).status, 'Completed')
-  })
+  for (const [what, args] of [
+    ['that has been lost too often', [...lostSoon, '--max-attempts', '1']],
+    ['whose client is away for less than CLIENT_LOST_AFTER', ['--client-lost-after', '1h']],
+  ] as const) {
+    test(`a job ${what} waits for it, though another is free`, async () => {
+      await using lab = await Lab.create()
+      const world = await withJobAtOne(lab, args)
+      const { api, id, first, hold } = world
+      await first.program.stop('SIGKILL')
+      await world.open()
+      await triedInVain(world, id)
+      assert.equal((await api.run('true')).status, 'Completed', 'somebody is free')
+      assert.equal((await api.job(id)).status, 'Running')
+      await world.comeBack()
+      await hold.release()
+      const job = await api.ended(id)
+      assert.deepEqual([job.status, job.attempts.length], ['Completed', 1])
+    })
+  }
 
   test('a job that is to end is Killed when its client is lost, and its script when that is back', async () => {
     await using lab = await Lab.create()
