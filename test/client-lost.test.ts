@@ -110,6 +110,23 @@ void suite('clients that are lost', { concurrency: 4 }, () => {
     })
   }
 
+  test('when the server was cut off from all, the first client that is back takes nothing', async () => {
+    await using lab = await Lab.create()
+    // Longer than both need to start.
+    const world = await withJobAtOne(lab, ['--client-lost-after', '8s'])
+    const { api, id, first, other, hold } = world
+    await Promise.all([first.program.stop('SIGKILL'), other.program.stop('SIGKILL')])
+    await until('both were silent for longer', async () =>
+      /silent for (9|\d\d)/.test((await api.job(id)).message),
+    )
+    await clientAt(lab, Number(new URL(other.address).port), { name: 'other' })
+    assert.equal((await api.run('true')).status, 'Completed', 'somebody is free')
+    await world.comeBack()
+    await hold.release()
+    const job = await api.ended(id)
+    assert.deepEqual([job.status, job.attempts.length], ['Completed', 1])
+  })
+
   test('a job that is to end is Killed when its client is lost, and its script when that is back', async () => {
     await using lab = await Lab.create()
     const world = await withJobAtOne(lab)

@@ -10,7 +10,7 @@ test('silence is the time between failed calls, and ends with an answer', () => 
   silence.failed(9_000)
   silence.failed(14_000)
   assert.equal(silence.forMs, 13_000)
-  silence.answered()
+  silence.end()
   assert.equal(silence.forMs, 0)
   silence.failed(50_000)
   silence.failed(51_000)

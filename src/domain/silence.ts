@@ -21,8 +21,8 @@ export class Silence {
     this.#lastMs = nowMs
   }
 
-  /** The peer has answered. */
-  answered(): void {
+  /** The peer has answered, or nothing can be said of it. */
+  end(): void {
     this.#firstMs = undefined
   }
 

@@ -40,6 +40,9 @@ export class ClientLink implements Candidate {
   readonly #log: Log
   readonly #loop: Loop
   readonly #silence = new Silence()
+  /** Its silence while another client was there: else it may be us who are cut off. */
+  readonly #witnessedSilence = new Silence()
+  readonly #isAnotherThere: () => boolean
   #state: LoadEvent | undefined
   #instance: string | null = null
   #again = new AbortController()
@@ -54,8 +57,10 @@ export class ClientLink implements Candidate {
   #tried = Promise.withResolvers<void>()
   #reachable = Promise.withResolvers<void>()
 
-  constructor(address: ClientAddress, context: LinkContext) {
+  /** @param isAnotherThere whether a client other than this one is reachable. */
+  constructor(address: ClientAddress, context: LinkContext, isAnotherThere: () => boolean) {
     this.address = address
+    this.#isAnotherThere = isAnotherThere
     this.#context = context
     this.#log = context.log.child({ client: address.uploadUrl })
     this.#loop = new Loop('link', (signal) => this.#connect(signal), this.#log)
@@ -78,6 +83,11 @@ export class ClientLink implements Candidate {
   /** Milliseconds for which it has not answered; see `Silence`. */
   get silentForMs(): number {
     return this.#silence.forMs
+  }
+
+  /** The same, but only as long as another client was there all the time. */
+  get lostForMs(): number {
+    return this.#witnessedSilence.forMs
   }
 
   /** As which instance it is known; `null` for an older one, or before it was reached. */
@@ -159,7 +169,7 @@ export class ClientLink implements Candidate {
   /** It took a job. */
   took(): void {
     this.#refusals = 0
-    this.#silence.answered()
+    this.#answered()
   }
 
   get heldOffForMs(): number {
@@ -210,7 +220,7 @@ export class ClientLink implements Candidate {
       // What tells its load is one; what knows no /events may be anything.
       this.#older = client
       this.#instance = null
-      this.#silence.answered()
+      this.#answered()
       const load = { load: percent, slots: null, active: this.activeJobs.size }
       if (this.reachable) this.#update(load)
       else this.#connected(load, ' (version 2.2.3: it is polled)')
@@ -224,7 +234,7 @@ export class ClientLink implements Candidate {
     }
     switch (event.name) {
       case 'snapshot':
-        this.#silence.answered()
+        this.#answered()
         if (event.data.protocol !== protocolVersion) {
           throw new Fault(
             'unsupported',
@@ -293,6 +303,13 @@ export class ClientLink implements Candidate {
     this.#lastKind = kind
     this.#tried.resolve()
     this.#silence.failed(performance.now())
+    if (this.#isAnotherThere()) this.#witnessedSilence.failed(performance.now())
+    else this.#witnessedSilence.end()
     this.#context.listener.onSilent()
+  }
+
+  #answered(): void {
+    this.#silence.end()
+    this.#witnessedSilence.end()
   }
 }

@@ -36,7 +36,9 @@ export class Clients {
   link(address: ClientAddress): ClientLink {
     const known = this.#links.get(address.uploadUrl)
     if (known) return known
-    const link = new ClientLink(address, this.#context)
+    const link: ClientLink = new ClientLink(address, this.#context, () =>
+      this.#links.values().some((other) => other !== link && other.reachable),
+    )
     this.#links.set(address.uploadUrl, link)
     if (this.#isStarted) link.start()
     return link

@@ -56,7 +56,7 @@ export class Relocator {
   }
 
   #isLost(link: ClientLink): boolean {
-    return !link.reachable && link.silentForMs >= this.#context.clientLostAfterMs
+    return !link.reachable && link.lostForMs >= this.#context.clientLostAfterMs
   }
 
   async #relocateOne(link: ClientLink, id: number): Promise<void> {
@@ -65,7 +65,7 @@ export class Relocator {
     if (!active || !isActive(active.job.status)) return
     const { job, attempt } = active
     if (attempt.client.uploadUrl !== link.address.uploadUrl || !this.#isLost(link)) return
-    const reason = `its client was silent for ${sayDuration(link.silentForMs)}`
+    const reason = `its client was silent for ${sayDuration(link.lostForMs)}`
     const fact = { is: 'client lost', attempt: attempt.number, reason } as const
     if (job.terminateRequestedAtMs !== null) {
       // Nobody else is needed for that.
