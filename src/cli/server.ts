@@ -17,6 +17,7 @@ import { Relocator } from '../server/relocate.ts'
 import { Sender } from '../server/sender.ts'
 import { Terminator } from '../server/terminate.ts'
 import { TimeLimits } from '../server/time-limit.ts'
+import { UploadsUnderWay } from '../server/uploads-under-way.ts'
 import { JobWatch } from '../server/watch.ts'
 import type { JobChange, JobStore, ServiceBacklog } from '../store/jobs.ts'
 import { openJobStore } from '../store/sqlite/jobs.ts'
@@ -95,6 +96,7 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
     clients,
     terminator,
     services,
+    underWay: new UploadsUnderWay(),
     version,
     log,
     maxUploadSizeBytes: config.maxUploadSizeBytes,

@@ -1,10 +1,10 @@
 /** Flags and environment become one frozen, typed configuration; all faults are told at once. */
 import { parseArgs } from 'node:util'
+import { Wrong } from '../domain/units.ts'
 import { readServices } from './services.ts'
 import type { ServiceConfig } from './services.ts'
 import { settings } from './settings.ts'
 import type { Mode, Setting, SettingName } from './settings.ts'
-import { Wrong } from './units.ts'
 
 type Values = {
   readonly [Name in SettingName]: Exclude<ReturnType<(typeof settings)[Name]['parse']>, Wrong>

@@ -1,9 +1,9 @@
 /** The flags of `job-orchestrator import`; where ours go is set as for the server. */
 import { parseArgs } from 'node:util'
+import { Wrong } from '../domain/units.ts'
 import { ConfigError } from './config.ts'
 import { settings } from './settings.ts'
 import type { Setting } from './settings.ts'
-import { Wrong } from './units.ts'
 
 export type ImportConfig = {
   /** Database of 2.2.3. */

@@ -1,7 +1,7 @@
 /** Services come by environment only: `SERVICE_<NAME>_UPLOAD_URL` and its companions. */
 import type { ClientAddress } from '../domain/job.ts'
 import type { Quota } from '../domain/quota.ts'
-import { Wrong, parseDurationMs, parseHttpUrl, parseWhole } from './units.ts'
+import { Wrong, parseDurationMs, parseHttpUrl, parseWhole } from '../domain/units.ts'
 
 export type ServiceConfig = {
   /** Lower case. */

@@ -7,7 +7,7 @@ import {
   parseShortDurationMs,
   parseSizeBytes,
   parseWhole,
-} from './units.ts'
+} from '../domain/units.ts'
 
 export type Mode = 'server' | 'client'
 

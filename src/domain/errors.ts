@@ -10,6 +10,8 @@ export type FaultCode =
   | 'invalid' // the request is wrong; sending it again changes nothing
   | 'not_found'
   | 'conflict' // right in itself, but not now or not for this one
+  | 'under_way' // another request is doing just this now: ask again when it has ended
+  | 'mismatch' // not the same as came before under the same key
   | 'gone' // it was here, and never will be again
   | 'too_large'
   | 'unsupported' // not the kind of body that was asked for

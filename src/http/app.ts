@@ -6,7 +6,7 @@ import { Fault, asFault } from '../domain/errors.ts'
 import type { JobReply } from '../domain/protocol.ts'
 import { JobReply as JobSchema, MessageReply } from '../domain/protocol.ts'
 import type { Log } from '../log.ts'
-import { statusOf } from './status.ts'
+import { forNow, statusOf } from './status.ts'
 
 export type App = ReturnType<typeof createApp>
 
@@ -97,7 +97,9 @@ function replyError(
   // Who is still sending would have its connection reset, and never see why, if it were closed now;
   // `linger` in multipart.ts sees to its end.
   if (!request.raw.complete) reply.raw.shouldKeepAlive = true
-  if (status === 503) reply.header('retry-after', retryAfterSeconds)
+  if (error instanceof Fault && forNow.has(error.code)) {
+    reply.header('retry-after', retryAfterSeconds)
+  }
   return reply.code(status).send(refusal(message))
 }
 

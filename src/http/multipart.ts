@@ -185,7 +185,7 @@ function namesOf(request: IncomingMessage): PartNames | undefined {
 }
 
 /** Lets what is left of a body run out, for a while; then the connection is cut. */
-function linger(request: IncomingMessage): void {
+export function linger(request: IncomingMessage): void {
   if (request.complete || request.destroyed) return
   request.resume()
   const timer = setTimeout(() => request.destroy(), lingerMs)

@@ -5,10 +5,15 @@ export const statusOf: Readonly<Record<FaultCode, number>> = {
   invalid: 400,
   not_found: 404,
   conflict: 409,
+  under_way: 409,
   gone: 410,
   too_large: 413,
   unsupported: 415,
+  mismatch: 422,
   busy: 503,
   unreachable: 503,
   no_space: 507,
 }
+
+/** Refusals that may be otherwise in a moment. */
+export const forNow: ReadonlySet<FaultCode> = new Set(['under_way', 'busy', 'unreachable'])

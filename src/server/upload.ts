@@ -1,95 +1,125 @@
 /** The beginning of a job: its files are on disk and its row is committed before anybody hears. */
+import { crashPoint } from '../crash-points.ts'
 import { Fault } from '../domain/errors.ts'
+import { fingerprintOf } from '../domain/idempotency.ts'
 import type { Job } from '../domain/job.ts'
-import { isUserId } from '../domain/names.ts'
 import type { Part } from '../domain/part.ts'
+import { readUploadFields } from '../domain/upload-fields.ts'
+import type { UploadFields } from '../domain/upload-fields.ts'
 import type { JobFiles } from '../files/job-files.ts'
 import type { Workspace } from '../files/workspace.ts'
-import type { JobStore } from '../store/jobs.ts'
+import type { JobStore, KeyedJob, NewJob } from '../store/jobs.ts'
 import type { Clients } from './clients.ts'
+import { findJob } from './find.ts'
+import { Reception } from './reception.ts'
+import { statusMessage } from './status-message.ts'
+import type { UploadsUnderWay } from './uploads-under-way.ts'
 
 export type UploadContext = {
   readonly store: JobStore
   readonly files: JobFiles
   /** Names of the services there are, in lower case. */
   readonly services: ReadonlySet<string>
-  readonly clients: Pick<Clients, 'areAllOlder'>
+  readonly clients: Clients
+  readonly underWay: UploadsUnderWay
 }
 
-type Fields = Map<string, string>
-
-/** Others may be there and mean nothing to us. */
-const ourFields = new Set(['user_id', 'service'])
+/** `isNew` is false where the job was there already, under the same Idempotency-Key. */
+type Uploaded = { readonly job: Job; readonly isNew: boolean }
 
 /**
  * Takes an upload.
  *
- * @returns the queued job, durable.
- * @throws Fault when it is refused; nothing is left of it then.
+ * @param key its Idempotency-Key, if it has one.
+ * @returns the queued job, durable; or how the job is that came under this key before.
+ * @throws Fault when it is refused; nothing is left of it then, and its key is free.
  */
-export async function upload(context: UploadContext, parts: AsyncIterable<Part>): Promise<Job> {
+export async function upload(
+  context: UploadContext,
+  parts: AsyncIterable<Part>,
+  key?: string,
+): Promise<Uploaded> {
+  await using reception = new Reception(context, key)
+  await reception.receive(parts)
+  const { fields, digests, earlier } = reception
+  const { read, faults } = readUploadFields(fields)
+  if (earlier) {
+    if (faults.length > 0) throw new Fault('invalid', faults.join('; '))
+    return tellEarlier(context, earlier, fingerprintOf(read, digests), key)
+  }
+  const { asked, workspace } = check(context, read, faults, reception.workspace)
+  const id = context.store.reserveId()
+  await context.files.publish(workspace, id)
+  const job = { ...asked, id, isFlat: workspace.isFlat }
+  return insert(context, job, key, () => fingerprintOf(read, digests))
+}
+
+/** Of two uploads under one key that came all the way here, the store decides which is the job. */
+async function insert(
+  context: UploadContext,
+  newJob: NewJob,
+  key: string | undefined,
+  fingerprint: () => string,
+): Promise<Uploaded> {
   const { store, files } = context
-  const workspace = await files.receive()
   try {
-    const fields = await receive(workspace, parts)
-    const { userId, service } = check(context, fields, workspace)
-    const id = store.reserveId()
-    await files.publish(workspace, id)
-    try {
-      const { isFlat } = workspace
-      return await store.insert({ id, userId, service, isFlat }, Date.now())
-    } catch (error) {
-      await files.remove(id)
-      throw error
-    }
-  } finally {
-    await workspace.discard()
+    if (key === undefined) return { job: await store.insert(newJob, Date.now()), isNew: true }
+    const idempotency = { key, fingerprint: fingerprint() }
+    const inserted = await store.insertOnce(newJob, idempotency, Date.now())
+    crashPoint('upload: committed')
+    if (inserted.isNew) return inserted
+    await files.remove(newJob.id)
+    return await tellEarlier(context, inserted, idempotency.fingerprint, key)
+  } catch (error) {
+    await files.remove(newJob.id)
+    throw error
   }
 }
 
-async function receive(workspace: Workspace, parts: AsyncIterable<Part>): Promise<Fields> {
-  const fields: Fields = new Map()
-  for await (const part of parts) {
-    if (part.kind === 'file') await workspace.add(part.filename, part.content)
-    else if (ourFields.has(part.name)) {
-      if (fields.has(part.name)) throw new Fault('invalid', `field "${part.name}" was sent twice`)
-      fields.set(part.name, part.value)
-    }
+/** @throws Fault `mismatch` if something else came under the key. */
+async function tellEarlier(
+  { store, clients }: UploadContext,
+  earlier: KeyedJob,
+  fingerprint: string,
+  key: string | undefined,
+): Promise<Uploaded> {
+  const { id } = earlier.job
+  if (earlier.fingerprint !== fingerprint) {
+    throw new Fault(
+      'mismatch',
+      `job ${id} came under the Idempotency-Key ${JSON.stringify(key)} with other fields or ` +
+        'files: send just the same again to be told of it, or another key for another job',
+    )
   }
-  return fields
+  const job = await findJob(store, id)
+  return { job: { ...job, message: statusMessage(clients, job) }, isNew: false }
 }
 
 /** Everything that is wrong is told at once. */
 function check(
   { services, clients }: UploadContext,
-  fields: Fields,
-  workspace: Workspace,
-): { userId: string; service: string } {
-  const faults: string[] = []
-  const userId = fields.get('user_id')
-  if (userId === undefined) faults.push('field "user_id" is missing')
-  else if (!isUserId(userId)) {
-    faults.push('field "user_id" must be 1 to 128 characters out of A-Z a-z 0-9 . _ @ -')
-  }
-  const service = fields.get('service')?.toLowerCase()
-  if (service === undefined) faults.push('field "service" is missing')
-  else if (!services.has(service)) {
+  { userId, service, ...wishes }: UploadFields,
+  fieldFaults: readonly string[],
+  workspace: Workspace | undefined,
+): { asked: Omit<NewJob, 'id' | 'isFlat'>; workspace: Workspace } {
+  const faults = [...fieldFaults]
+  if (service !== undefined && !services.has(service)) {
     const known = [...services].join(', ')
     faults.push(`service ${JSON.stringify(service.slice(0, 80))} is not known; there is: ${known}`)
   }
-  if (workspace.fileCount === 0)
+  if (!workspace)
     faults.push('no file was sent: a file is a part with a filename (curl -F file=@run.sh)')
   else if (!workspace.has('run.sh')) {
     faults.push('there is no file run.sh at the top of the upload; it is what is run')
   }
-  if (service !== undefined && !workspace.isFlat && clients.areAllOlder(service)) {
+  if (service !== undefined && workspace?.isFlat === false && clients.areAllOlder(service)) {
     faults.push(
       `the clients of service "${service}" are of version 2.2.3 and know no directories: send ` +
         'files without directories',
     )
   }
-  if (faults.length > 0 || userId === undefined || service === undefined) {
+  if (faults.length > 0 || userId === undefined || service === undefined || !workspace) {
     throw new Fault('invalid', faults.join('; '))
   }
-  return { userId, service }
+  return { asked: { userId, service, ...wishes }, workspace }
 }

@@ -15,6 +15,8 @@ const wide = { runsPerUser: 100, maxRuns: 100 }
 const receipt = { payloadId: 7, instance: 'i' }
 const result = { sizeBytes: 10, sha256: 'a'.repeat(64) }
 
+const [print, otherPrint] = ['b'.repeat(64), 'c'.repeat(64)]
+
 let keys = 0
 const newKey = () => `key-${keys++}`
 
@@ -77,6 +79,66 @@ export function jobStoreSuite(name: string, open: () => Promise<JobStore>): void
     await assert.rejects(
       store.insert({ id: 2, userId: 'ada', service: 'example', isFlat: true }, 1),
     )
+  })
+
+  check('an upload is one job under its key, however often it is inserted', async (store) => {
+    const once = (userId: string, key: string, fingerprint = print) =>
+      store.insertOnce(
+        { id: store.reserveId(), userId, service: 'example', isFlat: true },
+        { key, fingerprint },
+        1,
+      )
+    const [first, second] = await Promise.all([once('ada', 'k'), once('ada', 'k', otherPrint)])
+    assert.deepEqual([first.isNew, first.job.id], [true, 1])
+    assert.deepEqual(second, { ...first, isNew: false }, 'what was there, and its fingerprint')
+    assert.equal(await store.find(2), undefined)
+    assert.deepEqual(await store.findUpload('ada', 'k'), { job: first.job, fingerprint: print })
+    for (const [user, key] of [
+      ['eve', 'k'],
+      ['ada', 'K'],
+    ] as const) {
+      assert.equal(await store.findUpload(user, key), undefined)
+      const { job, isNew } = await once(user, key)
+      assert.ok(isNew)
+      assert.deepEqual(await store.history(job.id), await store.history(1))
+    }
+    await insert(store)
+    await insert(store)
+  })
+
+  check('a key is kept until its job is Cleaned', async (store) => {
+    const insertAgain = () =>
+      store.insertOnce(
+        { id: store.reserveId(), userId: 'ada', service: 'example', isFlat: true },
+        { key: 'k', fingerprint: print },
+        1,
+      )
+    const { job } = await insertAgain()
+    await claimed(store)
+    await learn(store, job, { is: 'undelivered', attempt: 1, reason: 'no slot', retryAtMs: null })
+    const killed = await learn(store, job, { is: 'terminate requested' })
+    const again = await insertAgain()
+    assert.deepEqual([again.isNew, again.job], [false, killed])
+    await learn(store, job, { is: 'aged', maxAgeMs: 0 })
+    assert.equal(await store.findUpload('ada', 'k'), undefined)
+    const next = await insertAgain()
+    assert.ok(next.isNew)
+    assert.notEqual(next.job.id, job.id)
+    assert.equal((await store.find(job.id))?.status, 'Cleaned')
+  })
+
+  check('what a job may ask for is remembered', async (store) => {
+    const id = store.reserveId()
+    const asked = { scriptAttempts: 3, maxRuntimeMs: 1_500 }
+    const job = await store.insert({ id, userId: 'a', service: 's', isFlat: true, ...asked }, 1)
+    assert.deepEqual([job.scriptAttempts, job.maxRuntimeMs, job.failedAttempts], [3, 1_500, 0])
+    await claim(store, wide, 's')
+    const message = 'exit code 1'
+    const failed: Fact = { is: 'ended', attempt: 1, status: 'Failed', message, result }
+    const queued = await learn(store, job, failed)
+    assert.deepEqual([queued?.status, queued?.failedAttempts], ['Queued', 1])
+    assert.deepEqual(await store.find(id), queued)
+    assert.equal((await claim(store, wide, 's'))?.job.attempt, 2)
   })
 
   check('files are needed as long as a job is not Cleaned', async (store) => {

@@ -18,6 +18,17 @@ export type NewJob = {
   readonly maxRuntimeMs?: number | null
 }
 
+/** Makes an upload one job, however often it comes. */
+export type Idempotency = {
+  /** As the user chose it; it is unique among the jobs of that user which are not `Cleaned`. */
+  readonly key: string
+  /** What came under it; see `fingerprintOf`. */
+  readonly fingerprint: string
+}
+
+/** A job that came under an Idempotency-Key, and what came with it. */
+export type KeyedJob = { readonly job: Job; readonly fingerprint: string }
+
 /** What is to be done with the job whose turn it is. */
 export type Choice =
   /**
@@ -67,6 +78,19 @@ export interface JobStore extends AsyncDisposable {
 
   /** Durable when it resolves. */
   insert(job: NewJob, nowMs: number): Promise<Job>
+
+  /**
+   * The same, unless its user has a job under this key already: then that one, and nothing is
+   * written.
+   */
+  insertOnce(
+    job: NewJob,
+    idempotency: Idempotency,
+    nowMs: number,
+  ): Promise<KeyedJob & { readonly isNew: boolean }>
+
+  /** The job of a user that came under this Idempotency-Key, unless it is `Cleaned`. */
+  findUpload(userId: string, idempotencyKey: string): Promise<KeyedJob | undefined>
 
   find(id: number): Promise<Job | undefined>
 

@@ -55,18 +55,21 @@ export async function send(
   return answer
 }
 
+export type UploadAnswer = {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly body: JobReply
+}
+
 /** Sends a form to `/upload`, with the usual fields unless others are given. */
 export async function uploadRaw(
   address: string,
   files: readonly RawPart[],
   fields: readonly RawPart[] = [field('user_id', '1'), field('service', 'example')],
-): Promise<{ status: number; body: JobReply }> {
+  headers: Readonly<Record<string, string>> = {},
+): Promise<UploadAnswer> {
   const form = multipart([...fields, ...files])
-  const { status, body } = await send(
-    'POST',
-    `${address}/upload`,
-    { 'content-type': formType },
-    form,
-  )
-  return { status, body: JSON.parse(body.toString()) as JobReply }
+  const all = { 'content-type': formType, ...headers }
+  const answer = await send('POST', `${address}/upload`, all, form)
+  return { ...answer, body: JSON.parse(answer.body.toString()) as JobReply }
 }

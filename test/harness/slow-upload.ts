@@ -9,12 +9,12 @@ export class SlowUpload {
   readonly #request
   readonly #rest: Buffer
 
-  constructor(url: string, script: string) {
+  constructor(url: string, script: string, extra: Readonly<Record<string, string>> = {}) {
     const parts = [field('user_id', '1'), field('service', 'example'), file('run.sh', script)]
     const body = multipart(parts)
     const half = body.length - 10 // within the last boundary
     this.#rest = body.subarray(half)
-    const headers = { 'content-type': formType, 'content-length': body.length }
+    const headers = { 'content-type': formType, 'content-length': body.length, ...extra }
     this.#request = request(url, { method: 'POST', headers, agent: false })
     this.#request.on('error', () => {}) // told by `finish`
     this.#request.write(body.subarray(0, half))
@@ -26,6 +26,11 @@ export class SlowUpload {
     this.#request.end(this.#rest)
     const [response] = (await answered) as [IncomingMessage]
     return { status: response.statusCode, body: (await json(response)) as Record<string, unknown> }
+  }
+
+  /** Breaks the connection. */
+  breakOff(): void {
+    this.#request.destroy()
   }
 
   /** Resolves when the other side has cut the connection. */

@@ -4,6 +4,7 @@ import type { UploadContext } from '../../server/upload.ts'
 import type { App } from '../app.ts'
 import { readParts } from '../multipart.ts'
 import { internal, job } from '../schemas.ts'
+import { readIdempotencyKey } from './idempotency-key.ts'
 
 /** For the document only: the body is checked as it streams by. */
 const UploadForm = Type.Object({
@@ -12,11 +13,38 @@ const UploadForm = Type.Object({
     pattern: '^[A-Za-z0-9._@-]{1,128}$',
   }),
   service: Type.String({ description: 'Which service is to run it; case does not matter.' }),
+  max_attempts: Type.Optional(
+    Type.Integer({
+      description: 'run.sh is run again when it fails, until it succeeds or so many runs failed.',
+      minimum: 1,
+      maximum: 100,
+      default: 1,
+    }),
+  ),
+  max_runtime: Type.Optional(
+    Type.String({
+      description:
+        'run.sh is ended, and has failed, when it runs for longer: 90min, 2h, or a number of ' +
+        'seconds; at most 24d. The service may allow less.',
+    }),
+  ),
   file: Type.Array(Type.String({ format: 'binary' }), {
     description:
       'The files, run.sh among them, as parts with a filename; a relative path is kept. ' +
       'The name of the part does not matter.',
   }),
+})
+
+/** For the document only, too. */
+const UploadHeaders = Type.Object({
+  'Idempotency-Key': Type.Optional(
+    Type.String({
+      description:
+        'Makes the upload one job, however often it is sent: any name that this user has not ' +
+        'given to another upload, such as a random UUID.',
+      pattern: '^[!-~]{1,255}$',
+    }),
+  ),
 })
 
 export function uploadRoute(
@@ -29,14 +57,22 @@ export function uploadRoute(
       schema: {
         tags: ['jobs'],
         summary: 'Send a job',
-        description: 'When it is answered with 201, the job is on disk and will end.',
+        description:
+          'When it is answered with 201, the job is on disk and will end. Without an answer, send ' +
+          'it again under the same Idempotency-Key: there will be one job.',
         consumes: ['multipart/form-data'],
+        headers: UploadHeaders,
         body: UploadForm,
         response: {
+          200: job('It came under this Idempotency-Key before: how that job is now.'),
           201: job('The job is queued.'),
-          400: job('A field, a file name or the body is wrong; the message says which.'),
+          400: job('A field, a file name, the key or the body is wrong; the message says which.'),
+          409: job(
+            'An upload under this key is being received; Retry-After says when to ask again.',
+          ),
           413: job('Larger than MAX_UPLOAD_SIZE.'),
           415: job('The body is not multipart/form-data.'),
+          422: job('Other fields or files came under this key before.'),
           507: job('The disk is full.'),
           ...internal,
         },
@@ -44,8 +80,11 @@ export function uploadRoute(
       validatorCompiler: () => () => true,
     },
     async (request, reply) => {
+      const key = readIdempotencyKey(request.raw)
       const parts = readParts(request.raw, context.maxUploadSizeBytes)
-      const { id, status } = await upload(context, parts)
+      const { job: taken, isNew } = await upload(context, parts, key)
+      const { id, status, message } = taken
+      if (!isNew) return reply.code(200).send({ id, status, message })
       return reply.code(201).send({ id, status, message: 'job queued' })
     },
   )

@@ -18,10 +18,12 @@ export const statements = {
     ) as oldest
     from services where queued > 0 or active > 0`,
   insertJob: `insert into jobs
-    (id, user_id, service, status, is_flat, script_attempts, max_runtime_ms, created_at_ms,
-      changed_at_ms)
-    values (:id, :userId, :service, 'Queued', :isFlat, :scriptAttempts, :maxRuntimeMs, :nowMs,
-      :nowMs)`,
+    (id, user_id, service, status, is_flat, script_attempts, max_runtime_ms, idempotency_key,
+      upload_fingerprint, created_at_ms, changed_at_ms)
+    values (:id, :userId, :service, 'Queued', :isFlat, :scriptAttempts, :maxRuntimeMs, :key,
+      :fingerprint, :nowMs, :nowMs)`,
+  upload: 'select * from jobs where user_id = ? and idempotency_key = ?',
+  freeUploadKey: 'update jobs set idempotency_key = null, upload_fingerprint = null where id = ?',
   insertHistory: `insert into history
     (job_id, at_ms, from_status, to_status, attempt, client, reason)
     values (:id, :nowMs, :from, :to, :attempt, :client, :reason)`,

@@ -112,6 +112,11 @@ test('who is next is found by an index, however many wait', () => {
   assert.doesNotMatch(job, /TEMP B-TREE|^SCAN/)
 })
 
+test('the job of an Idempotency-Key is found by an index', () => {
+  assert.match(planOf(statements.upload.replaceAll('?', "'a'")), /INDEX jobs_idempotency/)
+  assert.match(planOf(statements.upload), /INDEX jobs_idempotency/)
+})
+
 test('what is too old, and what needs no files, is found by an index, however many there are', () => {
   const finalBefore = planOf(statements.finalBefore.replaceAll('?', '1'))
   assert.match(finalBefore, /^SEARCH jobs USING (COVERING )?INDEX jobs_ages/)

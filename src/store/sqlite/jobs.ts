@@ -6,7 +6,16 @@ import { isFinal } from '../../domain/job.ts'
 import type { Attempt, HistoryEntry, Job } from '../../domain/job.ts'
 import { nextTurn } from '../../domain/quota.ts'
 import type { Quota } from '../../domain/quota.ts'
-import type { ActiveJob, Choice, JobChange, JobStore, NewJob, ServiceBacklog } from '../jobs.ts'
+import type {
+  ActiveJob,
+  Choice,
+  Idempotency,
+  JobChange,
+  JobStore,
+  KeyedJob,
+  NewJob,
+  ServiceBacklog,
+} from '../jobs.ts'
 import { openDatabase } from './database.ts'
 import { GroupCommit } from './group-commit.ts'
 import { prepareJobStatements } from './job-statements.ts'
@@ -69,30 +78,53 @@ class SqliteJobStore implements JobStore {
   }
 
   insert(newJob: NewJob, nowMs: number): Promise<Job> {
-    const { id, userId, service, isFlat, scriptAttempts = 1, maxRuntimeMs = null } = newJob
+    return this.#write(() => this.#insert(newJob, { key: null, fingerprint: null }, nowMs))
+  }
+
+  insertOnce(
+    newJob: NewJob,
+    idempotency: Idempotency,
+    nowMs: number,
+  ): Promise<KeyedJob & { readonly isNew: boolean }> {
     return this.#write(() => {
-      this.#sql.insertJob.run({
-        id,
-        userId,
-        service,
-        isFlat: Number(isFlat),
-        scriptAttempts,
-        maxRuntimeMs,
-        nowMs,
-      })
-      this.#sql.insertHistory.run({
-        id,
-        nowMs,
-        from: null,
-        to: 'Queued',
-        attempt: 0,
-        client: null,
-        reason: 'uploaded',
-      })
-      const job = this.#job(id)
-      this.#changes.push({ job, from: null, reason: 'uploaded', client: null })
-      return job
+      const there = this.#findUpload(newJob.userId, idempotency.key)
+      if (there) return { ...there, isNew: false }
+      const job = this.#insert(newJob, idempotency, nowMs)
+      return { job, fingerprint: idempotency.fingerprint, isNew: true }
     })
+  }
+
+  #insert(
+    { id, userId, service, isFlat, scriptAttempts = 1, maxRuntimeMs = null }: NewJob,
+    idempotency: { readonly [part in keyof Idempotency]: string | null },
+    nowMs: number,
+  ): Job {
+    this.#sql.insertJob.run({
+      id,
+      userId,
+      service,
+      isFlat: Number(isFlat),
+      scriptAttempts,
+      maxRuntimeMs,
+      ...idempotency,
+      nowMs,
+    })
+    this.#sql.insertHistory.run({
+      id,
+      nowMs,
+      from: null,
+      to: 'Queued',
+      attempt: 0,
+      client: null,
+      reason: 'uploaded',
+    })
+    const job = this.#job(id)
+    this.#changes.push({ job, from: null, reason: 'uploaded', client: null })
+    return job
+  }
+
+  async findUpload(userId: string, idempotencyKey: string): Promise<KeyedJob | undefined> {
+    return this.#findUpload(userId, idempotencyKey)
   }
 
   async find(id: number): Promise<Job | undefined> {
@@ -276,6 +308,7 @@ class SqliteJobStore implements JobStore {
     })
     if (changes !== 1) throw new Error(`job ${id} was not ${from} in attempt ${before.attempt}`)
     if (change.attempt) this.#markAttempt(before, change.attempt)
+    if (change.to === 'Cleaned') this.#sql.freeUploadKey.run(id)
     const after = this.#job(id)
     const client = before.attempt > 0 ? this.#attempt(after).client.uploadUrl : null
     const { reason, to } = change
@@ -319,6 +352,11 @@ class SqliteJobStore implements JobStore {
   #find(id: number): Job | undefined {
     const row = this.#sql.job.get(id)
     return row && toJob(row)
+  }
+
+  #findUpload(userId: string, idempotencyKey: string): KeyedJob | undefined {
+    const row = this.#sql.upload.get(userId, idempotencyKey)
+    return row && { job: toJob(row), fingerprint: text(row, 'upload_fingerprint') }
   }
 
   #job(id: number): Job {
