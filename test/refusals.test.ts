@@ -54,6 +54,37 @@ test('wrong fields are refused with all that is wrong', async () => {
     ),
     [[/"user_id" was sent twice/], user, user, service],
     [[/"service" was sent twice/], user, service, service],
+    ...['', '0', '101', '1.5', '-1', 'many'].map(
+      (runs) =>
+        [
+          [/"max_attempts" must be a whole number from 1 to 100, not/],
+          user,
+          service,
+          field('max_attempts', runs),
+        ] as const,
+    ),
+    ...['', '0', 'soon', '25d', '-1s'].map(
+      (time) =>
+        [
+          [/"max_runtime" must be a time of at most 24d/],
+          user,
+          service,
+          field('max_runtime', time),
+        ] as const,
+    ),
+    [
+      [/"user_id" is missing/, /"max_attempts" must be/, /"max_runtime" must be/],
+      field('max_attempts', '0'),
+      field('max_runtime', '0'),
+      service,
+    ],
+    [
+      [/"max_attempts" was sent twice/],
+      user,
+      service,
+      field('max_attempts', '1'),
+      field('max_attempts', '1'),
+    ],
     [[/longer than/], user, service, field('note', 'x'.repeat(70_000))],
     [[/more than 100 fields/], ...Array.from({ length: 101 }, (_, i) => field(`f${i}`, ''))],
   ]

@@ -19,7 +19,7 @@ type Document = Json & { readonly paths: Record<string, Record<string, Operation
 const endpoints: Readonly<Record<string, readonly number[]>> = {
   'get /': [200, 500],
   'get /health': [200, 500, 503],
-  'post /upload': [201, 400, 413, 415, 500, 507],
+  'post /upload': [200, 201, 400, 409, 413, 415, 422, 500, 507],
   'get /download/{id}': [200, 400, 404, 500],
   'get /download_partial/{id}': [200, 400, 404, 500, 503],
   'post /terminate/{id}': [200, 202, 400, 404, 409, 500],
@@ -87,6 +87,11 @@ test('the document is OpenAPI 3.1 and has every endpoint with every status', asy
   }
   const upload = document.paths['/upload']?.['post']?.requestBody?.content
   assert.deepEqual(Object.keys(upload ?? {}), ['multipart/form-data'])
+  const headers = document.paths['/upload']?.['post']?.parameters ?? []
+  assert.deepEqual(
+    headers.map(({ name, in: place, required }) => [name, place, required ?? false]),
+    [['Idempotency-Key', 'header', false]],
+  )
   const download = document.paths['/download/{id}']?.['get']?.responses['200']?.content
   assert.deepEqual(Object.keys(download ?? {}).toSorted(), ['application/json', 'application/zip'])
 })

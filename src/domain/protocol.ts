@@ -147,6 +147,14 @@ export const JobDetails = Type.Object(
     service: Type.String(),
     status: oneOf(jobStatuses),
     message: Type.String(),
+    maxAttempts: Type.Integer({ description: 'So many runs may fail, as the upload asked for.' }),
+    failedAttempts: Type.Integer({ description: 'Attempts in which run.sh failed.' }),
+    lostAttempts: Type.Integer({
+      description: 'Attempts that clients had taken and lost; they are counted apart.',
+    }),
+    maxRuntimeSeconds: Type.Union([Type.Number(), Type.Null()], {
+      description: 'As the upload asked for; null: it did not. Its service may allow less.',
+    }),
     ...Times,
     terminateRequestedAt: MaybeTime,
     result: Type.Union([ResultInfo, Type.Null()]),

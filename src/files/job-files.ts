@@ -218,6 +218,22 @@ export class JobFiles {
     }
   }
 
+  /** Removes the results of all attempts before this one, whole or not. */
+  async removeEarlierResults(id: number, attempt: number): Promise<void> {
+    if (attempt === 1) return
+    const directory = this.#directory(id)
+    const names = (await readdir(directory)).filter((name) => {
+      const [, number] = /^result\.(\d+)\.zip/.exec(name) ?? []
+      return number !== undefined && Number(number) < attempt
+    })
+    await Promise.all(names.map((name) => rm(join(directory, name), { force: true })))
+  }
+
+  /** Removes the result of an attempt that is not the job's. */
+  async removeResult(id: number, attempt: number): Promise<void> {
+    await rm(this.resultFile(id, attempt), { force: true })
+  }
+
   /** Gives a result its name, durably. */
   async #keep(part: string, target: string, handle: FileHandle): Promise<void> {
     // It counts only when the job is final, so its name need not wait for its content.

@@ -1,6 +1,6 @@
 /** Brings results back: whole, durable, and only then forgotten by the client. */
 import { Fault, messageOf } from '../domain/errors.ts'
-import { isFinal } from '../domain/job.ts'
+import { isActive } from '../domain/job.ts'
 import type { Ending, Result } from '../domain/job.ts'
 import type { JobFiles } from '../files/job-files.ts'
 import type { Log } from '../log.ts'
@@ -9,6 +9,7 @@ import type { ActiveJob, JobStore } from '../store/jobs.ts'
 import { backOffMs } from './back-off.ts'
 import type { ClientGateway } from './gateway.ts'
 import { persist } from './persist.ts'
+import { recordEnd } from './record-end.ts'
 
 /** Results that are fetched at the same time from one client: none is to wait for another's. */
 const mostFetches = 8
@@ -102,10 +103,14 @@ export class Getter {
     const { store, files, gateway, log } = this.#context
     try {
       const now = await store.findByKey(attempt.key)
-      if (now?.job.attempt !== attempt.number || isFinal(now.job.status)) return
+      if (now?.job.attempt !== attempt.number || !isActive(now.job.status)) return
       const body = await gateway.result(attempt.client, attempt.key, this.#stopping.signal)
       await files.storeResult(job.id, attempt.number, body, fetch.end.result)
-      await store.learn(job.id, { is: 'ended', attempt: attempt.number, ...fetch.end }, Date.now())
+      await recordEnd(this.#context, job.id, {
+        is: 'ended',
+        attempt: attempt.number,
+        ...fetch.end,
+      })
     } catch (error) {
       if (this.#stopping.signal.aborted) return
       log.warn(

@@ -9,6 +9,7 @@ import type { Log } from '../log.ts'
 import type { ActiveJob, JobStore } from '../store/jobs.ts'
 import { backOffMs } from './back-off.ts'
 import type { OlderGateway } from './gateway.ts'
+import { recordEnd } from './record-end.ts'
 import type { TimeLimits } from './time-limit.ts'
 
 /** A result that could not be had so many times, some minutes with the pauses, is given up. */
@@ -153,13 +154,12 @@ export class OlderPayload {
     content: Readable | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const { store } = this.#context
     const { job, attempt } = active
     try {
       const { result, exitCode } = await this.#store(active, payloadId, content, signal)
       const verdict = this.#verdict(active, status, exitCode)
       const fact = { is: 'ended', attempt: attempt.number, ...verdict, result } as const
-      await store.learn(job.id, fact, Date.now())
+      await recordEnd(this.#context, job.id, fact)
     } catch (error) {
       // Another payload has its id now: this one is nowhere any more.
       const isLost = error instanceof Fault && /conflict|not_found/.test(error.code)
@@ -169,8 +169,7 @@ export class OlderPayload {
       const verdict = this.#verdict(active, status, null)
       if (verdict.status === 'Completed') return this.lose(active, why)
       const ended = { status: verdict.status, message: `${verdict.message}; ${why}`, result: null }
-      const fact = { is: 'ended', attempt: attempt.number, ...ended } as const
-      await store.learn(job.id, fact, Date.now())
+      await recordEnd(this.#context, job.id, { is: 'ended', attempt: attempt.number, ...ended })
     }
   }
 

@@ -3,7 +3,7 @@
  * answer to `/submit` is recorded, and is right.
  */
 import { Fault, messageOf } from '../domain/errors.ts'
-import { isFinal } from '../domain/job.ts'
+import { isActive } from '../domain/job.ts'
 import type { ClientAddress } from '../domain/job.ts'
 import type { LostEvent, PayloadEvent, SnapshotEvent } from '../domain/protocol.ts'
 import { payloadEnded } from '../domain/payload.ts'
@@ -49,7 +49,7 @@ export class Reconciler implements Omit<ClientListener, 'onFree' | 'onSilent'> {
   onPayload(address: ClientAddress, event: PayloadEvent): void {
     this.#do(address, `act on payload ${event.id}`, async () => {
       const active = await this.#context.store.findByKey(event.key)
-      if (!active || isFinal(active.job.status) || !isCurrent(active)) {
+      if (!active || !isActive(active.job.status) || !isCurrent(active)) {
         return this.#dropStale(address, event, active)
       }
       await this.#learn(address, active, event)
@@ -92,8 +92,8 @@ export class Reconciler implements Omit<ClientListener, 'onFree' | 'onSilent'> {
     active: ActiveJob | undefined,
   ): Promise<void> {
     const { gateway, log } = this.#context
-    const isStored = active && isCurrent(active) && isFinal(active.job.status)
-    if (isStored && payloadEnded(status)) return gateway.forget(address, key, this.#stopping.signal)
+    const isOver = active && isCurrent(active) && !isActive(active.job.status)
+    if (isOver && payloadEnded(status)) return gateway.forget(address, key, this.#stopping.signal)
     log.warn({ job: active?.job.id, key }, 'a client holds what is no current attempt: cancelling')
     await gateway.cancel(address, key, this.#stopping.signal)
   }

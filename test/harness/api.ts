@@ -10,7 +10,12 @@ type Content = string | Uint8Array<ArrayBuffer>
 /** Files of an upload by their names, as they are sent. */
 export type Files = Readonly<Record<string, Content>>
 
-export type Sending = { readonly user?: string; readonly service?: string }
+export type Sending = {
+  readonly user?: string
+  readonly service?: string
+  /** Other fields, such as `max_attempts`. */
+  readonly fields?: Readonly<Record<string, string>>
+}
 
 const ends = new Set<unknown>(['Completed', 'Failed', 'Invalid', 'Killed'])
 
@@ -31,8 +36,10 @@ export class Api {
   }
 
   /** Sends a job that has to be accepted; a string is its run.sh. */
-  async upload(files: Files | string, { user = '1', service = 'example' }: Sending = {}) {
-    const { status, body } = await this.post('/upload', form(files, { user_id: user, service }))
+  async upload(files: Files | string, sending: Sending = {}): Promise<number> {
+    const { user = '1', service = 'example', fields = {} } = sending
+    const upload = form(files, { user_id: user, service, ...fields })
+    const { status, body } = await this.post('/upload', upload)
     assert.equal(status, 201, body.message)
     return body.id
   }
