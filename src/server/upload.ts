@@ -8,7 +8,7 @@ import { readUploadFields } from '../domain/upload-fields.ts'
 import type { UploadFields } from '../domain/upload-fields.ts'
 import type { JobFiles } from '../files/job-files.ts'
 import type { Workspace } from '../files/workspace.ts'
-import type { JobStore, KeyedJob, NewJob } from '../store/jobs.ts'
+import type { Idempotency, JobStore, KeyedJob, NewJob } from '../store/jobs.ts'
 import type { Clients } from './clients.ts'
 import { findJob } from './find.ts'
 import { Reception } from './reception.ts'
@@ -43,33 +43,33 @@ export async function upload(
   await reception.receive(parts)
   const { fields, digests, earlier } = reception
   const { read, faults } = readUploadFields(fields)
-  if (earlier) {
+  const idempotency =
+    key === undefined ? undefined : { key, fingerprint: fingerprintOf(read, digests) }
+  if (earlier && idempotency) {
     if (faults.length > 0) throw new Fault('invalid', faults.join('; '))
-    return tellEarlier(context, earlier, fingerprintOf(read, digests), key)
+    return tellEarlier(context, earlier, idempotency)
   }
   const { asked, workspace } = check(context, read, faults, reception.workspace)
   const id = context.store.reserveId()
   await context.files.publish(workspace, id)
-  const job = { ...asked, id, isFlat: workspace.isFlat }
-  return insert(context, job, key, () => fingerprintOf(read, digests))
+  const uploaded = await insert(context, { ...asked, id, isFlat: workspace.isFlat }, idempotency)
+  crashPoint('upload: committed')
+  return uploaded
 }
 
 /** Of two uploads under one key that came all the way here, the store decides which is the job. */
 async function insert(
   context: UploadContext,
   newJob: NewJob,
-  key: string | undefined,
-  fingerprint: () => string,
+  idempotency: Idempotency | undefined,
 ): Promise<Uploaded> {
   const { store, files } = context
   try {
-    if (key === undefined) return { job: await store.insert(newJob, Date.now()), isNew: true }
-    const idempotency = { key, fingerprint: fingerprint() }
+    if (!idempotency) return { job: await store.insert(newJob, Date.now()), isNew: true }
     const inserted = await store.insertOnce(newJob, idempotency, Date.now())
-    crashPoint('upload: committed')
     if (inserted.isNew) return inserted
     await files.remove(newJob.id)
-    return await tellEarlier(context, inserted, idempotency.fingerprint, key)
+    return await tellEarlier(context, inserted, idempotency)
   } catch (error) {
     await files.remove(newJob.id)
     throw error
@@ -80,8 +80,7 @@ async function insert(
 async function tellEarlier(
   { store, clients }: UploadContext,
   earlier: KeyedJob,
-  fingerprint: string,
-  key: string | undefined,
+  { key, fingerprint }: Idempotency,
 ): Promise<Uploaded> {
   const { id } = earlier.job
   if (earlier.fingerprint !== fingerprint) {
