@@ -236,3 +236,30 @@ test('how it ended stays in the message of a cleaned job', () => {
   const { message } = change?.job ?? {}
   assert.equal(message, 'it was Killed (job terminated); its files were removed after 10 ms')
 })
+
+test('a job whose files are missing fails, or is cleaned if it had ended', () => {
+  const missing: Fact = { is: 'files missing', reason: 'its files were nowhere' }
+  const message = missing.reason
+  assert.deepEqual(decide(job('Queued', { attempt: 1 }), missing, rules, now), [
+    { to: 'Failed', reason: message, job: { message } },
+  ])
+  for (const status of ['Processing', 'Submitted', 'Running'] as const) {
+    assert.deepEqual(decide(job(status, { terminateRequestedAtMs: 5 }), missing, rules, now), [
+      {
+        to: 'Failed',
+        reason: message,
+        job: { message, result: null },
+        attempt: { endedAtMs: now, outcome: message },
+      },
+    ])
+  }
+  assert.deepEqual(decide(job('Completed'), missing, rules, now), [
+    {
+      to: 'Cleaned',
+      reason: `${message}; its result had 10 bytes, SHA-256 ${result.sha256}`,
+      job: { message: `it was Completed; ${message}`, result: null },
+    },
+  ])
+  assert.deepEqual(walk(job('Failed'), missing), ['Cleaned'])
+  assert.deepEqual(walk(job('Cleaned'), missing), [])
+})

@@ -51,6 +51,8 @@ export type Fact =
   | { readonly is: 'client lost'; readonly attempt: number; readonly reason: string }
   /** The files of the job are not there any more, or not whole. */
   | { readonly is: 'broken'; readonly attempt: number; readonly reason: string }
+  /** A backup was restored, and what the job cannot be without was neither in it nor there. */
+  | { readonly is: 'files missing'; readonly reason: string }
   | { readonly is: 'terminate requested' }
   /** What is final for so long is to lose its files. */
   | { readonly is: 'aged'; readonly maxAgeMs: number }
@@ -91,6 +93,7 @@ export type Rules = {
 export function decide(job: Job, fact: Fact, rules: Rules, nowMs: number): Change[] {
   if (fact.is === 'terminate requested') return decideTerminate(job, nowMs)
   if (fact.is === 'aged') return decideAged(job, fact.maxAgeMs, nowMs)
+  if (fact.is === 'files missing') return decideMissing(job, fact.reason, nowMs)
   if (fact.attempt !== job.attempt || !isActive(job.status)) return []
   switch (fact.is) {
     case 'accepted':
@@ -129,22 +132,31 @@ function decideTerminate(job: Job, nowMs: number): Change[] {
   return [{ to: job.status, reason: 'terminate requested', job: mark }]
 }
 
-/** How it ended stays in the message, and what its result was in the history. */
 function decideAged(job: Job, maxAgeMs: number, nowMs: number): Change[] {
-  const { status, finalAtMs, message, result } = job
+  const { status, finalAtMs } = job
   if (finalAtMs === null || status === 'Cleaned' || nowMs - finalAtMs < maxAgeMs) return []
+  const reason = `it ended ${sayDuration(nowMs - finalAtMs)} ago`
+  return [clean(job, reason, `its files were removed after ${sayDuration(maxAgeMs)}`)]
+}
+
+/** What had ended has ended, and what has not cannot go on. */
+function decideMissing(job: Job, reason: string, nowMs: number): Change[] {
+  if (job.status === 'Cleaned') return []
+  if (isFinal(job.status)) return [clean(job, reason, reason)]
+  // The attempts of a queued job have ended, if it had any.
+  if (job.status === 'Queued') return [{ to: 'Failed', reason, job: { message: reason } }]
+  return [end('Failed', reason, nowMs)]
+}
+
+/** How it ended stays in the message, and what its result was in the history. */
+function clean({ status, message, result }: Job, reason: string, why: string): Change {
   const ended = message === '' ? status : `${status} (${message})`
   const had = result ? `; its result had ${result.sizeBytes} bytes, SHA-256 ${result.sha256}` : ''
-  return [
-    {
-      to: 'Cleaned',
-      reason: `it ended ${sayDuration(nowMs - finalAtMs)} ago${had}`,
-      job: {
-        message: `it was ${ended}; its files were removed after ${sayDuration(maxAgeMs)}`,
-        result: null,
-      },
-    },
-  ]
+  return {
+    to: 'Cleaned',
+    reason: `${reason}${had}`,
+    job: { message: `it was ${ended}; ${why}`, result: null },
+  }
 }
 
 function accept(job: Job, { payloadId, instance }: Receipt, nowMs: number): Change[] {

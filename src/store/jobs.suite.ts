@@ -411,6 +411,25 @@ export function jobStoreSuite(name: string, open: () => Promise<JobStore>): void
     assert.equal((await store.attempts(id)).length, 1)
   })
 
+  check('jobs whose files are missing end, each in its way', async (store) => {
+    const missing = { is: 'files missing', reason: 'its files were nowhere' } as const
+    const [retried, sent] = [await insert(store), await insert(store)]
+    await claimed(store)
+    const loss = { is: 'undelivered', attempt: 1, reason: 'no slot', retryAtMs: 100 } as const
+    await store.learn(retried.id, loss, 5)
+    await claimed(store)
+    for (const { id } of [retried, sent]) {
+      const failed = await store.learn(id, missing, 10)
+      assert.deepEqual([failed?.status, failed?.message], ['Failed', missing.reason])
+      const last = (await store.history(id)).at(-1)
+      assert.deepEqual([last?.to, last?.reason, last?.atMs], ['Failed', missing.reason, 10])
+      assert.equal(await store.learn(id, missing, 20).then((after) => after?.status), 'Cleaned')
+    }
+    assert.equal((await store.attempts(retried.id))[0]?.outcome, 'no slot')
+    assert.equal((await store.attempts(sent.id))[0]?.outcome, missing.reason)
+    assert.deepEqual(await store.active(), [])
+  })
+
   check('only jobs that are there and not cleaned need their files', async (store) => {
     assert.deepEqual(await store.withoutFiles([]), [])
     const queued = await insert(store)
