@@ -1,10 +1,13 @@
 /** Yesterday's databases, opened by the program of today. */
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
+import { promisify } from 'node:util'
+import { ensureCommand } from '../../../test/harness/debian.ts'
 import { openJobStore } from './jobs.ts'
 import { jobsAndHistory } from './migrations/0001-jobs-and-history.ts'
 import { migrations } from './migrations/index.ts'
@@ -76,4 +79,81 @@ test('a database of the first version goes on as it was, with what has come sinc
   await using again = openJobStore(path, rules)
   assert.equal(again.serverId, serverId)
   assert.equal((await again.find(1))?.status, 'Cleaned')
+})
+
+/** What every version has that the one before has not, from the second on. */
+const signs = ['jobs_ages', 'is_flat', 'upload_fingerprint']
+
+/** A database's version by its own word, and by what is in it. */
+function versionsOf(path: string): [number, number] {
+  using database = new DatabaseSync(path)
+  const told = Number(database.prepare('pragma user_version').get()?.['user_version'])
+  const schema = database.prepare("select sql from sqlite_schema where name in ('jobs', ?)")
+  const rows = schema.all('jobs_ages').map((row) => String(row['sql']))
+  return [told, 1 + signs.filter((sign) => rows.some((sql) => sql.includes(sign))).length]
+}
+
+test('a migration that fails in its middle leaves the version before it, whole', () => {
+  const path = join(directory, 'failing.sqlite')
+  makeFirst(path)
+  {
+    using database = new DatabaseSync(path)
+    // The third thing that the fourth version adds is there already.
+    database.exec('alter table jobs add column max_runtime_ms integer')
+  }
+  assert.throws(() => openJobStore(path, rules), /duplicate column name: max_runtime_ms/)
+  assert.deepEqual(versionsOf(path), [3, 3])
+  {
+    using database = new DatabaseSync(path)
+    const columns = database.prepare("select name from pragma_table_info('jobs')").all()
+    assert.equal(
+      columns.some(({ name }) => name === 'script_attempts'),
+      false,
+    )
+    database.exec('alter table jobs drop column max_runtime_ms')
+  }
+  openJobStore(path, rules)[Symbol.asyncDispose]()
+  assert.deepEqual(versionsOf(path), [migrations.length, migrations.length])
+})
+
+test('a program that is killed while it migrates leaves one version or the next, whole', async (t) => {
+  const missing = await ensureCommand('strace')
+  if (missing !== undefined) {
+    t.skip(missing)
+    return
+  }
+  const first = join(directory, 'killed.sqlite')
+  makeFirst(first)
+  const modulePath = JSON.stringify(join(import.meta.dirname, 'jobs.ts'))
+  const open = async (path: string, ...strace: string[]) => {
+    const script = `const { openJobStore } = await import(${modulePath})
+      await openJobStore(${JSON.stringify(path)}, { maxAttempts: 3 })[Symbol.asyncDispose]()`
+    const node = [process.execPath, '--input-type=module', '--eval', script]
+    await promisify(execFile)('strace', ['-qq', ...strace, ...node])
+  }
+  const log = join(directory, 'writes')
+  const whole = join(directory, 'whole.sqlite')
+  await copyFile(first, whole)
+  await open(whole, '-o', log, '-e', 'trace=pwrite64')
+  const writes = (await readFile(log, 'utf8')).split('\n').length - 1
+  const versions = new Set<number>()
+  const moments = 8
+  for (let index = 0; index < moments; index++) {
+    const path = join(directory, `killed-${index}.sqlite`)
+    await copyFile(first, path)
+    const when = 1 + Math.floor(((writes - 1) * index) / (moments - 1))
+    const inject = `inject=pwrite64:signal=SIGKILL:when=${when}`
+    const killed = open(path, '-o', '/dev/null', '-e', 'trace=pwrite64', '-e', inject)
+    await assert.rejects(killed, { signal: 'SIGKILL' })
+    const [told, real] = versionsOf(path)
+    assert.equal(told, real, `killed at write ${when} of ${writes}`)
+    versions.add(told)
+    {
+      await using store = openJobStore(path, rules)
+      assert.equal((await store.find(2))?.status, 'Running')
+      assert.equal((await store.history(1)).length, 2)
+    }
+    assert.deepEqual(versionsOf(path), [migrations.length, migrations.length])
+  }
+  assert.ok(versions.size >= 3, `only versions ${[...versions].join(', ')} were seen`)
 })
