@@ -1,8 +1,9 @@
 /** From the command line to a running program. The only place that exits. */
-import { generalHelp, importHelp, modeHelp } from './cli/help.ts'
+import { backupHelp, generalHelp, importHelp, modeHelp, restoreHelp } from './cli/help.ts'
 import type { Running } from './cli/running.ts'
 import { StartError } from './cli/start-error.ts'
 import { version } from './cli/version.ts'
+import { readBackupConfig, readRestoreConfig } from './config/backup-config.ts'
 import { ConfigError, readClientConfig, readServerConfig } from './config/config.ts'
 import { readImportConfig } from './config/import-config.ts'
 import type { Mode } from './config/settings.ts'
@@ -16,6 +17,39 @@ const cannotStart = 2
 /** Something unforeseen. */
 const failed = 1
 
+/** What ends by itself, or after what it is at when a signal comes. */
+type Command = {
+  readonly help: string
+  /** @returns whether all was done. */
+  readonly run: (args: readonly string[]) => Promise<boolean>
+}
+
+const commands: ReadonlyMap<string, Command> = new Map(
+  Object.entries<Command>({
+    import: {
+      help: importHelp,
+      run: async (args) => {
+        const config = readImportConfig(args, process.env)
+        return (await import('./cli/import.ts')).runImport(config, stopSignal(), say)
+      },
+    },
+    backup: {
+      help: backupHelp,
+      run: async (args) => {
+        const config = readBackupConfig(args, process.env)
+        return (await import('./cli/backup.ts')).runBackup(config, stopSignal(), say)
+      },
+    },
+    restore: {
+      help: restoreHelp,
+      run: async (args) => {
+        const config = readRestoreConfig(args, process.env)
+        return (await import('./cli/restore.ts')).runRestore(config, stopSignal(), say)
+      },
+    },
+  }),
+)
+
 void main(process.argv.slice(2))
 
 async function main([first, ...rest]: readonly string[]): Promise<void> {
@@ -27,7 +61,8 @@ async function main([first, ...rest]: readonly string[]): Promise<void> {
   if (first === '--version' || first === '-V' || first === 'version') return say(version)
   if (first === '--licenses') return say(await readLicences())
   if (first === '--help' || first === '-h' || first === 'help') return say(generalHelp.trimEnd())
-  if (first === 'import') return importOld(rest)
+  const command = commands.get(first ?? '')
+  if (first !== undefined && command) return runCommand(first, command, rest)
   if (first !== 'server' && first !== 'client') {
     const what = first === undefined ? 'which mode?' : `"${first}" is not a mode.`
     return exitWith(cannotStart, [`job-orchestrator: ${what}`, '', generalHelp.trimEnd()])
@@ -65,16 +100,12 @@ async function run(mode: Mode, args: readonly string[]): Promise<void> {
   }
 }
 
-/** `job-orchestrator import`: it ends by itself, or after what it is at when a signal comes. */
-async function importOld(args: readonly string[]): Promise<void> {
-  if (args.includes('--help') || args.includes('-h')) return say(importHelp.trimEnd())
+async function runCommand(name: string, command: Command, args: readonly string[]): Promise<void> {
+  if (args.includes('--help') || args.includes('-h')) return say(command.help.trimEnd())
   try {
-    const config = readImportConfig(args, process.env)
-    const { runImport } = await import('./cli/import.ts')
-    const isWhole = await runImport(config, stopSignal(), say)
-    process.exit(isWhole ? 0 : failed)
+    process.exit((await command.run(args)) ? 0 : failed)
   } catch (error) {
-    refuse('import', error)
+    refuse(name, error)
   }
 }
 

@@ -1,17 +1,23 @@
 /** The help texts, from the list of settings. */
 import { settingsOf } from '../config/config.ts'
+import { backupFlags, restoreFlags } from '../config/backup-config.ts'
+import type { CommandFlags } from '../config/command-flags.ts'
 import { importFlags } from '../config/import-config.ts'
 import type { Mode } from '../config/settings.ts'
 
 export const generalHelp = `Usage: job-orchestrator server [settings]
        job-orchestrator client [settings]
        job-orchestrator import --from FILE --data DIRECTORY [settings]
+       job-orchestrator backup --to DIRECTORY [settings]
+       job-orchestrator restore --from DIRECTORY [settings]
 
 Takes jobs over HTTP, runs them on compute nodes, and brings the results back.
 
   server    takes jobs, keeps them, sends them to clients, serves their results
   client    sits on a compute node and runs what the server sends
   import    brings the jobs of a server of version 2.2.3 over, once
+  backup    copies a server's database and files, while it runs
+  restore   brings a backup back, while no server runs
 
   --help       this text; after one of these, its settings
   --version    the version of this program
@@ -69,15 +75,47 @@ Brings the jobs, their history and their results of a server of job-orchestrator
 only what has ended comes over; stop it and run this again for the rest. It may
 always be run again, also after it was cut short: it goes on where it was.
 
-${importFlags
-  .map(({ flag, value, help, env, usual }) => {
-    const from = env === undefined ? '' : `${env}: `
-    return `  --${flag} ${value}\n      ${from}${help}${usual == null ? '' : ` (${usual})`}\n`
-  })
-  .join('')}` +
-  `  --dry-run
-      says what would be done, and writes nothing
-
+` +
+  flagsHelp(importFlags) +
+  `
 What ended longer ago than MAX_AGE is brought over and counted; a server removes
 its files then. See docs/switching.md.
 `
+
+/** What can be said to `backup`. */
+export const backupHelp =
+  `Usage: job-orchestrator backup --to DIRECTORY [settings]
+
+Copies a server's database and the files of its jobs, while it runs or not. What
+an earlier backup in that directory has is not copied again; until all is there,
+the earlier one stays as it is. It may always be run again, also after it was cut
+short.
+
+` +
+  flagsHelp(backupFlags) +
+  `
+See docs/operations.md.
+`
+
+/** What can be said to `restore`. */
+export const restoreHelp =
+  `Usage: job-orchestrator restore --from DIRECTORY [settings]
+
+Makes a server what it was at the time of a backup. The server has to be stopped.
+The database that is there is set aside, and so is what belongs to no job of the
+backup; nothing is deleted. New jobs get ids that no job had. It may always be run
+again; after one that was cut short it has to be.
+
+` +
+  flagsHelp(restoreFlags) +
+  `
+See docs/operations.md.
+`
+
+function flagsHelp({ own, settings, switches }: CommandFlags): string {
+  const flags = [...own, ...settings].map(({ flag, value, help, env, usual }) => {
+    const from = env === undefined ? '' : `${env}: `
+    return `  --${flag} ${value}\n      ${from}${help}${usual == null ? '' : ` (${usual})`}\n`
+  })
+  return [...flags, ...switches.map(({ flag, help }) => `  --${flag}\n      ${help}\n`)].join('')
+}

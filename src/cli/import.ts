@@ -1,6 +1,6 @@
 /** Assembles the import of an installation of 2.2.3. */
-import { existsSync, realpathSync, statSync } from 'node:fs'
-import { dirname, join, resolve, sep } from 'node:path'
+import { existsSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
 import type { ImportConfig } from '../config/import-config.ts'
 import { Fault, messageOf, systemCode } from '../domain/errors.ts'
 import { JobFiles } from '../files/job-files.ts'
@@ -12,9 +12,9 @@ import { OldJobs } from '../store/sqlite/old-jobs.ts'
 import { inspectDatabase } from '../store/sqlite/database.ts'
 import { openSnapshot } from '../store/sqlite/snapshot.ts'
 import { takeStore } from './own-store.ts'
+import { Progress } from './progress.ts'
+import { isInside, realPath } from './real-path.ts'
 import { StartError, starting } from './start-error.ts'
-
-const progressMs = 1000
 
 /**
  * Imports, and says what was done.
@@ -62,7 +62,7 @@ export async function runImport(
 
 /** 2.2.3 and this version have the same default paths. */
 function refuseSamePlaces({ from, data, dbPath, dataPath }: ImportConfig): void {
-  if (existsSync(from) && existsSync(dbPath) && real(from) === real(dbPath)) {
+  if (existsSync(from) && existsSync(dbPath) && realPath(from) === realPath(dbPath)) {
     throw new StartError(
       `--db-path is the very file ${from}, which is only read: give another --db-path, here and ` +
         'to the server',
@@ -71,19 +71,12 @@ function refuseSamePlaces({ from, data, dbPath, dataPath }: ImportConfig): void 
   if (!statSync(data, { throwIfNoEntry: false })?.isDirectory()) {
     throw new StartError(`${data} is not a directory; --data is the data directory of 2.2.3`)
   }
-  if (`${real(dataPath)}${sep}`.startsWith(`${real(data)}${sep}`)) {
+  if (isInside(dataPath, data)) {
     throw new StartError(
       `--data-path is ${data} itself or inside it, which is only read: give another --data-path, ` +
         'here and to the server',
     )
   }
-}
-
-/** Without links, as far as the path is there. */
-function real(path: string): string {
-  const whole = resolve(path)
-  if (existsSync(whole) || dirname(whole) === whole) return realpathSync(whole)
-  return join(real(dirname(whole)), whole.slice(dirname(whole).length))
 }
 
 async function open(
@@ -132,27 +125,4 @@ async function lookAtTarget(
 
 function warn(line: string): void {
   process.stderr.write(`job-orchestrator import: ${line}\n`)
-}
-
-/** One line a second; on a terminal always the same one. */
-class Progress {
-  readonly #line: () => string
-  readonly #isTerminal = process.stderr.isTTY
-  #toldAt = performance.now()
-  #hasTold = false
-
-  constructor(line: () => string) {
-    this.#line = line
-  }
-
-  tell(): void {
-    if (performance.now() - this.#toldAt < progressMs) return
-    this.#toldAt = performance.now()
-    this.#hasTold = true
-    process.stderr.write(this.#isTerminal ? `\r${this.#line()}\u001b[K` : `${this.#line()}\n`)
-  }
-
-  end(): void {
-    if (this.#hasTold && this.#isTerminal) process.stderr.write('\n')
-  }
 }

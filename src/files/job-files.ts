@@ -6,6 +6,8 @@
  *     <DATA_PATH>/jobs/<id>/input/       the files of a job as they were uploaded
  *     <DATA_PATH>/jobs/<id>/result.<n>.zip  the result of its attempt n
  *     <DATA_PATH>/jobs/server            id of the server, so of the database, whose jobs these are
+ *     <DATA_PATH>/jobs/aside/<time>/     what a restore has set aside; nobody removes it
+ *     <DATA_PATH>/jobs/restoring         a restore was cut short: it has to be run again
  */
 import { randomBytes } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
@@ -36,6 +38,11 @@ export class JobFiles {
     this.#incoming = join(this.#root, 'incoming')
   }
 
+  /** Where all of it is: `jobs/`. */
+  get directory(): string {
+    return this.#root
+  }
+
   get lockFile(): string {
     return join(this.#root, 'lock')
   }
@@ -54,8 +61,7 @@ export class JobFiles {
    * @throws Fault `conflict` if they are another one's, or are not here.
    */
   async belongTo(serverId: string | undefined, needsFiles = false): Promise<void> {
-    const file = join(this.#root, 'server')
-    const owner = await readIfThere(file)
+    const owner = await this.owner()
     if (owner === serverId) return
     if (owner === undefined && needsFiles) {
       throw new Fault(
@@ -64,12 +70,28 @@ export class JobFiles {
           'its disk mounted, and --data-path right?',
       )
     }
-    if (owner === undefined && serverId !== undefined) return writeDurably(file, serverId)
+    if (owner === undefined && serverId !== undefined) return this.giveTo(serverId)
     throw new Fault(
       'conflict',
       `the jobs in ${this.#root} belong to another database: give its --db-path, or another ` +
         '--data-path',
     )
+  }
+
+  /** Makes these the files of a database, whosever they were. */
+  async giveTo(serverId: string): Promise<void> {
+    await writeDurably(join(this.#root, 'server'), serverId)
+  }
+
+  /** Id of the database whose files these are; `undefined` if there is none yet. */
+  async owner(): Promise<string | undefined> {
+    return readIfThere(join(this.#root, 'server'))
+  }
+
+  /** Ids of all jobs that have a directory here. */
+  async ids(): Promise<number[]> {
+    const names = (await readdir(this.#root)).filter((name) => /^[1-9]\d*$/.test(name))
+    return names.map(Number).filter(Number.isSafeInteger)
   }
 
   /**
@@ -85,8 +107,7 @@ export class JobFiles {
     withoutFiles: (ids: readonly number[]) => Promise<readonly number[]>,
   ): Promise<{ readonly uploads: Removals; readonly jobs: Removals }> {
     const uploads = (await readdir(this.#incoming)).map((name) => join(this.#incoming, name))
-    const ids = (await readdir(this.#root)).filter((name) => /^[1-9]\d*$/.test(name)).map(Number)
-    const unneeded = await withoutFiles(ids.filter(Number.isSafeInteger))
+    const unneeded = await withoutFiles(await this.ids())
     return {
       uploads: await removeAll(uploads),
       jobs: await removeAll(unneeded.map((id) => this.#directory(id))),

@@ -1,4 +1,5 @@
 /** What an import has done, counted as it goes, and told at the end. */
+import { sayBytes, sayCount } from '../domain/count.ts'
 import type { OldJob } from '../store/sqlite/old-jobs.ts'
 import type { Brought } from './bring-over.ts'
 import { fateOf } from './fate.ts'
@@ -70,7 +71,7 @@ export class Report {
 
   /** How far it is, in a few words. */
   progress(count: number): string {
-    return `${this.#seen} of ${count} jobs, ${bytes(this.#resultBytes)} of results`
+    return `${this.#seen} of ${count} jobs, ${sayBytes(this.#resultBytes)} of results`
   }
 
   /** Everything, in lines. */
@@ -80,22 +81,23 @@ export class Report {
       return count === undefined ? [] : [`  ${status.padEnd(9)} ${count}${this.#note(status)}`]
     })
     const total = [...this.#counts.values()].reduce((sum, count) => sum + count, 0)
-    const lines = [`${isDry ? 'would import' : 'imported'} ${jobs(total)}`, ...counts]
-    if (this.#thereCount > 0) lines.push(`${jobs(this.#thereCount)} had been imported before`)
+    const lines = [`${isDry ? 'would import' : 'imported'} ${sayCount(total, 'job')}`, ...counts]
+    if (this.#thereCount > 0)
+      lines.push(`${sayCount(this.#thereCount, 'job')} had been imported before`)
     if (this.#queuedThere + this.#underWay > 0) {
       lines.push(
-        `${jobs(this.#queuedThere + this.#underWay)} not imported: 2.2.3 runs, and has ` +
+        `${sayCount(this.#queuedThere + this.#underWay, 'job')} not imported: 2.2.3 runs, and has ` +
           `${this.#queuedThere} queued and ${this.#underWay} under way; stop it and import again`,
       )
     }
     if (this.#tooOld > 0) {
       lines.push(
-        `${jobs(this.#tooOld)} ended longer ago than MAX_AGE: a server with this MAX_AGE removes ` +
+        `${sayCount(this.#tooOld, 'job')} ended longer ago than MAX_AGE: a server with this MAX_AGE removes ` +
           'their files soon after its start',
       )
     }
     if (this.#troubleCount > 0) {
-      lines.push(`${jobs(this.#troubleCount)} not as in 2.2.3:`)
+      lines.push(`${sayCount(this.#troubleCount, 'job')} not as in 2.2.3:`)
       lines.push(...this.#troubles.map((line) => `  ${line}`))
       const more = this.#troubleCount - this.#troubles.length
       if (more > 0) lines.push(`  ... and ${more} more; GET /jobs/ID tells of each`)
@@ -104,20 +106,8 @@ export class Report {
   }
 
   #note(status: string): string {
-    if (status === 'Completed') return `, ${bytes(this.#resultBytes)} of results`
+    if (status === 'Completed') return `, ${sayBytes(this.#resultBytes)} of results`
     if (status !== 'Queued') return ''
     return `, run by a server that has the service ${[...this.#queuedServices].toSorted().join(', ')}`
   }
-}
-
-function jobs(count: number): string {
-  return count === 1 ? '1 job' : `${count} jobs`
-}
-
-function bytes(count: number): string {
-  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
-  let value = count
-  let unit = 0
-  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024
-  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`
 }

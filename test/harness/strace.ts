@@ -28,3 +28,16 @@ export async function meddle(
   void once(strace, 'close').then(() => resolve(`strace ended: ${lines.join('; ')}`))
   return promise
 }
+
+/** Every call on files comes from one thread then, for strace counts by threads. */
+export const oneThread = { UV_THREADPOOL_SIZE: '1' }
+
+/**
+ * A command that ends the program by SIGKILL as it makes a system call for the nth time.
+ *
+ * @param more arguments of strace, such as `-P` and a path.
+ */
+export function killAt(call: string, nth: number, ...more: string[]): string[] {
+  const inject = `inject=${call}:signal=SIGKILL:when=${nth}`
+  return ['strace', '-f', '-qq', '-o', '/dev/null', '-e', `trace=${call}`, ...more, '-e', inject]
+}

@@ -10,10 +10,16 @@ import { openSnapshot } from './snapshot.ts'
 /** `job3` in ASCII, in the header of every database of ours (SQLite file format, offset 68). */
 export const applicationId = 0x6a6f6233
 
+/** A backup that ends while nobody else has the database open locks it for a moment. */
+const openWithinMs = 5_000
+
 /** Why a store cannot be opened, for the operator, in one line. */
 export class StoreError extends Error {
   override readonly name = 'StoreError'
 }
+
+/** It may have been ours, and cannot be read any more. */
+export class DamagedError extends StoreError {}
 
 /**
  * Looks whether a database can be used, and changes nothing: to be called before anything is made,
@@ -43,10 +49,11 @@ export function openDatabase(path: string): DatabaseSync {
   refuseForeign(path)
   let database: DatabaseSync | undefined
   try {
-    database = new DatabaseSync(path)
+    database = new DatabaseSync(path, { timeout: openWithinMs })
     database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on;')
     checkIntegrity(database, path)
     migrate(database, path)
+    database.exec('pragma busy_timeout = 0')
     return database
   } catch (error) {
     database?.close()
@@ -61,7 +68,7 @@ function refuseForeign(path: string): void {
   const header = readHeader(path)
   if (header.length === 0) return
   if (header.toString('latin1', 0, 16) !== 'SQLite format 3\0') {
-    throw new StoreError(`${path} is not a database, or it is damaged; give another --db-path`)
+    throw new DamagedError(`${path} is not a database, or it is damaged; give another --db-path`)
   }
   if (header.length >= 72 && header.readUInt32BE(68) === applicationId) return
   const { id, tables } = peek(path)
@@ -104,7 +111,7 @@ function peek(path: string): Peek {
     using database = new DatabaseSync(url, { readOnly: true })
     return contentsOf(database)
   } catch (error) {
-    throw new StoreError(`${path} is damaged: ${messageOf(error)}`, { cause: error })
+    throw new DamagedError(`${path} is damaged: ${messageOf(error)}`, { cause: error })
   }
 }
 

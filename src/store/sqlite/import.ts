@@ -2,7 +2,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Ending, JobStatus, Result } from '../../domain/job.ts'
 import { openDatabase } from './database.ts'
-import { integer, text } from './rows.ts'
+import { highestIdOf, reserveIdsUpTo } from './id-sequence.ts'
+import { text } from './rows.ts'
 
 /** Stands where a client's address would: nobody ever calls it, for only active jobs are asked for. */
 const nobody = 'imported from 2.2.3'
@@ -42,7 +43,6 @@ type Holder = {
 
 const statements = {
   server: 'select server_id from server',
-  highestId: "select coalesce((select seq from sqlite_sequence where name = 'jobs'), 0) as id",
   holder: `select user_id, service, status, created_at_ms, (
       select reason from history where job_id = jobs.id order by id limit 1
     ) as beginning
@@ -59,8 +59,6 @@ const statements = {
     where id = :id`,
   insertHistory: `insert into history (job_id, at_ms, from_status, to_status, attempt, reason)
     values (:id, :atMs, :from, :to, :attempt, :reason)`,
-  dropSequence: "delete from sqlite_sequence where name = 'jobs'",
-  setSequence: "insert into sqlite_sequence (name, seq) values ('jobs', ?)",
 } as const
 
 type Statements = Readonly<Record<keyof typeof statements, StatementSync>>
@@ -97,7 +95,7 @@ export class JobImport implements Disposable {
 
   /** The highest id that was ever given; 0 without any. */
   get highestId(): number {
-    return integer(this.#sql.highestId.get() ?? {}, 'id')
+    return highestIdOf(this.#database)
   }
 
   /** What has the id of an old job already. */
@@ -121,11 +119,7 @@ export class JobImport implements Disposable {
 
   /** New jobs get ids above this one. */
   reserveUpTo(id: number): void {
-    if (id <= this.highestId) return
-    this.#transaction(() => {
-      this.#sql.dropSequence.run()
-      this.#sql.setSequence.run(id)
-    })
+    reserveIdsUpTo(this.#database, id)
   }
 
   [Symbol.dispose](): void {

@@ -25,7 +25,7 @@ const maybe = <T>(read: (row: Row, column: string) => T, row: Row, column: strin
 export const maybeInteger = (row: Row, column: string) => maybe(integer, row, column)
 export const maybeText = (row: Row, column: string) => maybe(text, row, column)
 
-function jobStatus(row: Row, column: string): JobStatus {
+export function jobStatus(row: Row, column: string): JobStatus {
   const status = jobStatuses.find((known) => known === row[column])
   if (!status) throw new TypeError(`column ${column} holds no status of a job`)
   return status
@@ -37,7 +37,7 @@ function payloadStatus(row: Row, column: string): PayloadStatus {
   return status
 }
 
-function result(row: Row): Result | null {
+export function result(row: Row): Result | null {
   const sizeBytes = maybeInteger(row, 'result_size_bytes')
   const sha256 = maybeText(row, 'result_sha256')
   return sizeBytes === null || sha256 === null ? null : { sizeBytes, sha256 }
