@@ -12,6 +12,7 @@ import type { ClientRoom } from '../client/room.ts'
 import { Runner } from '../client/runner.ts'
 import type { ClientConfig } from '../config/config.ts'
 import { bashExecutor } from '../executors/bash.ts'
+import { readBootId } from '../executors/processes.ts'
 import { PayloadFiles } from '../files/payload-files.ts'
 import { createClientApp } from '../http/client/app.ts'
 import type { Log } from '../log.ts'
@@ -63,6 +64,7 @@ export async function startClient(
     drain,
     contacts: new Contacts(),
     log,
+    bootId: await readBootId(),
     slots,
     executor: bashExecutor(killGraceMs, log),
     maxPayloadBytes: config.maxUploadSizeBytes,

@@ -18,6 +18,8 @@ export type ClientContext = {
   /** When servers were last in touch. */
   readonly contacts: Contacts
   readonly log: Log
+  /** Which boot of the machine this is. */
+  readonly bootId: string
   /** Payloads that run at once; `null`: no limit. */
   readonly slots: number | null
   /** Most bytes in the files of one payload. */

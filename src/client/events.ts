@@ -1,5 +1,5 @@
 /** Tells each server of its payloads at once; the server need never ask. */
-import { payloadEnded } from '../domain/payload.ts'
+import { payloadEnded, serverOf } from '../domain/payload.ts'
 import type { Payload } from '../domain/payload.ts'
 import { heartbeatMs, protocolVersion } from '../domain/protocol.ts'
 import type { ClientEvent, LoadEvent, PayloadEvent } from '../domain/protocol.ts'
@@ -7,11 +7,16 @@ import type { PayloadStore } from '../store/payloads.ts'
 
 type Listener = (event: ClientEvent) => void
 
+/** So many losses are remembered for servers that are away. */
+const mostLosses = 1_000
+
 export class EventHub {
   readonly #instance: string
   readonly #store: PayloadStore
   readonly #load: () => LoadEvent
   readonly #listeners = new Map<Listener, string>()
+  /** Why payloads were lost, by their keys, those of long ago first. */
+  readonly #lost = new Map<string, string>()
   #heartbeat: NodeJS.Timeout | undefined
   #isBeatDue = false
 
@@ -28,8 +33,11 @@ export class EventHub {
   subscribe(serverId: string, listener: Listener): () => void {
     const payloads = this.#store.ofServer(serverId).flatMap((payload) => toEvent(payload) ?? [])
     const load = this.#load()
-    const snapshot = { protocol: protocolVersion, instance: this.#instance, load, payloads }
-    listener({ name: 'snapshot', data: snapshot })
+    const lost = [...this.#lost]
+      .filter(([key]) => serverOf(key) === serverId)
+      .map(([key, message]) => ({ key, message }))
+    const about = { protocol: protocolVersion, instance: this.#instance, load, payloads }
+    listener({ name: 'snapshot', data: { ...about, ...(lost.length > 0 && { lost }) } })
     this.#listeners.set(listener, serverId)
     this.#heartbeat ??= setInterval(() => this.#beat(), heartbeatMs)
     return () => this.#unsubscribe(listener)
@@ -51,8 +59,18 @@ export class EventHub {
 
   /** Tells the payload's server that nothing is left of it. */
   tellLost({ origin }: Payload, message: string): void {
-    if (origin) this.#tellServer(origin.key, { name: 'lost', data: { key: origin.key, message } })
+    if (origin) {
+      this.noteLost(origin.key, message)
+      this.#tellServer(origin.key, { name: 'lost', data: { key: origin.key, message } })
+    }
     this.#beatSoon()
+  }
+
+  /** Has it told in snapshots why a payload is not there any more. */
+  noteLost(key: string, message: string): void {
+    this.#lost.set(key, message)
+    const [oldest] = this.#lost.keys()
+    if (oldest !== undefined && this.#lost.size > mostLosses) this.#lost.delete(oldest)
   }
 
   /** Tells every server at once how busy this client is, and whether it drains. */
@@ -72,7 +90,7 @@ export class EventHub {
 
   #tellServer(key: string, event: ClientEvent): void {
     for (const [listener, serverId] of this.#listeners) {
-      if (key.startsWith(`${serverId}-`)) listener(event)
+      if (serverOf(key) === serverId) listener(event)
     }
   }
 

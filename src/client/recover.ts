@@ -12,8 +12,8 @@ export async function recover(room: ClientRoom): Promise<void> {
   if (stuck.length > 0) log.warn({ stuck }, `${stuck.length} old directories cannot be removed`)
   for (const id of await files.ids()) {
     const manifest = await files.manifest(id)
-    if (manifest && !isRefused(room, manifest)) await recoverOne(room, manifest)
-    else await discard(room, id, manifest)
+    if (!manifest || isRefused(room, manifest)) await discard(room, id, manifest)
+    else await recoverOne(room, manifest)
   }
   const { active, running } = store.count()
   if (active > 0) log.info({ active, running }, `took back ${active} payloads, ${running} running`)
@@ -21,6 +21,24 @@ export async function recover(room: ClientRoom): Promise<void> {
 
 function isRefused({ memory }: ClientRoom, { origin }: Manifest): boolean {
   return origin !== null && memory.isRefused(origin.key)
+}
+
+/**
+ * Its machine has gone down since its script may have been started. Neither the start record nor the
+ * exit record proves anything: what the one says may not have been flushed, and what the script
+ * wrote before the other may not have been either.
+ */
+async function lose(room: ClientRoom, manifest: Manifest): Promise<void> {
+  const { memory, events, log } = room
+  const { id, origin } = manifest
+  const message = "its client's machine was restarted"
+  log.error({ payload: id, job: origin?.jobId }, `payload ${id} is lost: ${message}`)
+  if (origin) {
+    // Before it goes: what comes under this key again must not start its script once more.
+    memory.refuse(origin.key, Date.now())
+    events.noteLost(origin.key, message)
+  }
+  await discard(room, id, manifest)
 }
 
 /** What lacks its manifest is no payload; what was cancelled is ended and goes. */
@@ -42,8 +60,12 @@ async function discard(
 async function recoverOne(room: ClientRoom, manifest: Manifest): Promise<void> {
   const { files, store, runner, executor } = room
   const { id } = manifest
-  const payload = store.insert(manifest)
   const outcome = await files.outcome(id)
+  if (!outcome && manifest.bootId !== null && manifest.bootId !== room.bootId) {
+    return lose(room, manifest)
+  }
+  const payload = store.insert(manifest)
+  if (manifest.bootId === null) runner.noteBefore(id)
   if (outcome) {
     const { status, ...rest } = outcome
     store.change(id, 'Prepared', 'Running', {})

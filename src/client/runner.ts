@@ -26,6 +26,8 @@ export class Runner {
   readonly #tasks = new Map<number, Promise<void>>()
   /** Payloads of which nothing is wanted any more. */
   readonly #abandoned = new Set<number>()
+  /** Payloads that were not to be started when they became durable; see `Manifest`. */
+  readonly #waiting = new Set<number>()
   readonly #stopping = new AbortController()
 
   constructor(context: ClientContext) {
@@ -66,6 +68,17 @@ export class Runner {
     return slots === null || store.count().active + receiving < slots
   }
 
+  /** Whether a payload that comes now is started when it is there. */
+  get startsAtOnce(): boolean {
+    const { store, slots } = this.#context
+    return slots === null || store.count().running < slots
+  }
+
+  /** Has it noted on disk that a payload's script may be started, before it is. */
+  noteBefore(id: number): void {
+    this.#waiting.add(id)
+  }
+
   /** What a payload's script is started with. */
   taskOf(payload: Payload): Task {
     const { files, environment } = this.#context
@@ -98,8 +111,8 @@ export class Runner {
   }
 
   async #startAll(): Promise<undefined> {
-    const { store, slots } = this.#context
-    while (slots === null || store.count().running < slots) {
+    const { store } = this.#context
+    while (this.startsAtOnce) {
       const payload = store.nextPrepared()
       if (!payload) return
       const change = { startedAtMs: Date.now() }
@@ -123,13 +136,14 @@ export class Runner {
   }
 
   async #run(payload: Payload): Promise<void> {
-    const { executor, log, files } = this.#context
+    const { executor, log, files, bootId } = this.#context
     if (!payload.origin && !(await files.hasScript(payload.id))) {
       const verdict: Verdict = { status: 'Invalid', message: noScript }
       return pack(this.#context, payload, verdict, undefined, this.#stopping.signal)
     }
     let execution: Execution
     try {
+      if (this.#waiting.delete(payload.id)) await files.noteBoot(payload.id, bootId)
       execution = await executor.start(this.taskOf(payload))
     } catch (error) {
       log.error({ err: error, payload: payload.id }, `payload ${payload.id} could not be started`)

@@ -69,19 +69,21 @@ export async function submit(
 
 /** From here on it is a payload. */
 async function take(
-  { files, store, memory, runner, log }: ClientRoom,
+  { files, store, memory, runner, bootId, log }: ClientRoom,
   workspace: Workspace,
   origin: PayloadOrigin | null,
   aborted: AbortSignal,
 ): Promise<Payload> {
   if (origin && !workspace.has('run.sh')) throw new Fault('invalid', noScript)
   const id = memory.nextPayloadId()
-  const manifest = { id, origin, receivedAtMs: Date.now() }
+  const waits = !runner.startsAtOnce
+  const manifest = { id, origin, receivedAtMs: Date.now(), bootId: waits ? null : bootId }
   await files.publish(workspace, manifest)
   if (aborted.aborted) {
     await files.remove(id)
     throw refusedKey()
   }
+  if (waits) runner.noteBefore(id)
   const payload = store.insert(manifest)
   tellLog(log, payload)
   runner.wake()

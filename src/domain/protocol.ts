@@ -102,19 +102,21 @@ export const LoadEvent = Type.Object({
 })
 export type LoadEvent = Static<typeof LoadEvent>
 
+/** A payload that had been accepted, and of which nothing is left. */
+export const LostEvent = Type.Object({ key: Key, message: Type.String() })
+export type LostEvent = Static<typeof LostEvent>
+
 export const SnapshotEvent = Type.Object({
   protocol: Type.Integer(),
   instance: Type.String({ minLength: 1 }),
   load: LoadEvent,
   payloads: Type.Array(PayloadEvent),
+  /** Why payloads that are not there any more were lost, as far as the client remembers. */
+  lost: Type.Optional(Type.Array(LostEvent)),
 })
 export type SnapshotEvent = Omit<Static<typeof SnapshotEvent>, 'payloads'> & {
   payloads: PayloadEvent[]
 }
-
-/** A payload that had been accepted, and of which nothing is left. */
-export const LostEvent = Type.Object({ key: Key, message: Type.String() })
-export type LostEvent = Static<typeof LostEvent>
 
 /** The events of `GET /events`, by their names there; a reader ignores those it does not know. */
 export const clientEvents = {

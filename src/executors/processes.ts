@@ -10,6 +10,13 @@ export type ProcessIdentity = {
   readonly bootId: string
 }
 
+const bootIdFile = '/proc/sys/kernel/random/boot_id'
+
+/** Which boot of the machine this is; empty where that cannot be known. */
+export async function readBootId(): Promise<string> {
+  return (await readProc(bootIdFile))?.trim() ?? ''
+}
+
 type ProcessStat = { readonly state: string; readonly session: number; readonly startTime: number }
 
 /** `undefined` when there is no such process. */
@@ -23,11 +30,8 @@ async function readStat(pid: number): Promise<ProcessStat | undefined> {
 
 /** Whether the process is there and alive; a zombie is not. */
 export async function isSameProcess({ pid, startTime, bootId }: ProcessIdentity): Promise<boolean> {
-  const [stat, boot] = await Promise.all([
-    readStat(pid),
-    readProc('/proc/sys/kernel/random/boot_id'),
-  ])
-  return stat?.startTime === startTime && stat.state !== 'Z' && boot?.trim() === bootId
+  const [stat, boot] = await Promise.all([readStat(pid), readBootId()])
+  return stat?.startTime === startTime && stat.state !== 'Z' && boot === bootId
 }
 
 /**

@@ -36,6 +36,11 @@ export type Manifest = {
   readonly id: number
   readonly origin: PayloadOrigin | null
   readonly receivedAtMs: number
+  /**
+   * The boot of the machine in which its script may have been started; `null` while it is not to
+   * be, for it waits for a slot. After a power cut the start record may be gone.
+   */
+  readonly bootId: string | null
 }
 
 /** `outcome.json`. */
@@ -159,6 +164,12 @@ export class PayloadFiles {
   async manifest(id: number): Promise<Manifest | undefined> {
     const text = await readIfThere(this.paths(id).manifest)
     return text === undefined ? undefined : (JSON.parse(text) as Manifest)
+  }
+
+  /** Notes, before its script is started, that one that waited may be started in this boot. */
+  async noteBoot(id: number, bootId: string): Promise<void> {
+    const manifest = await this.manifest(id)
+    await writeDurably(this.paths(id).manifest, JSON.stringify({ ...manifest, bootId }))
   }
 
   /** Whether there is a run.sh, as a regular file. */

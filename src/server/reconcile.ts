@@ -39,9 +39,10 @@ export class Reconciler implements Omit<ClientListener, 'onFree' | 'onSilent'> {
     this.#instances.set(address.uploadUrl, snapshot.instance)
     for (const event of snapshot.payloads) this.onPayload(address, event)
     const present = new Set(snapshot.payloads.map(({ key }) => key))
+    const reasons = new Map(snapshot.lost?.map(({ key, message }) => [key, message]))
     for (const key of expected) {
       if (present.has(key)) continue
-      this.onLost(address, { key, message: 'the client has it no more' })
+      this.onLost(address, { key, message: reasons.get(key) ?? 'the client has it no more' })
     }
     this.#do(address, 'terminate what is marked', () => this.#terminateMarked(address))
   }

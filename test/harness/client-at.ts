@@ -5,9 +5,17 @@ import type { ClientUnderTest, Lab } from './lab.ts'
 export async function clientAt(
   lab: Lab,
   port: number,
-  { name = 'client', args = [] }: { readonly name?: string; readonly args?: string[] } = {},
+  {
+    name = 'client',
+    args = [],
+    through = [],
+  }: {
+    readonly name?: string
+    readonly args?: string[]
+    readonly through?: readonly string[]
+  } = {},
 ): Promise<ClientUnderTest> {
   const data = ['--data-path', join(lab.directory, name), '--kill-grace', '1s']
-  const program = lab.program(['client', '--port', String(port), ...data, ...args])
+  const program = lab.program(['client', '--port', String(port), ...data, ...args], {}, through)
   return { program, address: await program.address() }
 }
