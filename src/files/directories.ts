@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { systemCode } from '../domain/errors.ts'
+import { syncDirectory } from './durable.ts'
 
 /**
  * Makes a directory and those above it, where they are not there.
@@ -20,4 +22,12 @@ export async function makeDirectories(directory: string): Promise<void> {
       if (systemCode(second) !== 'EEXIST') throw second
     })
   }
+}
+
+/** The same, durably: what is flushed into them is of no use where they are gone themselves. */
+export async function makeDirectoriesDurably(directory: string): Promise<void> {
+  const missing: string[] = []
+  for (let at = directory; !existsSync(at); at = dirname(at)) missing.push(at)
+  await makeDirectories(directory)
+  for (const made of missing) await syncDirectory(dirname(made))
 }

@@ -17,7 +17,7 @@ import { Fault, systemCode } from '../domain/errors.ts'
 import type { Result } from '../domain/job.ts'
 import type { Marker } from '../domain/marker.ts'
 import type { Zip } from './archive.ts'
-import { makeDirectories } from './directories.ts'
+import { makeDirectoriesDurably } from './directories.ts'
 import { flush, syncDirectory, write, writeDurably } from './durable.ts'
 import { readOlderResult } from './older-result.ts'
 import { readIfThere } from './read.ts'
@@ -49,7 +49,7 @@ export class JobFiles {
 
   /** Makes the directories. */
   async prepare(): Promise<void> {
-    await makeDirectories(this.#incoming)
+    await makeDirectoriesDurably(this.#incoming)
   }
 
   /**

@@ -25,7 +25,7 @@ import { join, resolve } from 'node:path'
 import { systemCode } from '../domain/errors.ts'
 import type { Ending, Result } from '../domain/job.ts'
 import type { PayloadOrigin } from '../domain/payload.ts'
-import { makeDirectories } from './directories.ts'
+import { makeDirectories, makeDirectoriesDurably } from './directories.ts'
 import { flush, renameDurably, writeDurably, writeFlushed } from './durable.ts'
 import { readIfThere } from './read.ts'
 import { removeTree } from './remove.ts'
@@ -94,8 +94,8 @@ export class PayloadFiles {
 
   /** Makes the directories. */
   async prepare(): Promise<void> {
-    await makeDirectories(this.#incoming)
-    await makeDirectories(this.#trash)
+    await makeDirectoriesDurably(this.#incoming)
+    await makeDirectoriesDurably(this.#trash)
   }
 
   paths(id: number): PayloadPaths {
