@@ -66,6 +66,11 @@ export class EventHub {
     this.#beatSoon()
   }
 
+  /** Why a payload was lost, as far as is remembered. */
+  whyLost(key: string): string | undefined {
+    return this.#lost.get(key)
+  }
+
   /** Has it told in snapshots why a payload is not there any more. */
   noteLost(key: string, message: string): void {
     this.#lost.set(key, message)

@@ -90,8 +90,8 @@ async function take(
   return payload
 }
 
-function refusedKey(): Fault {
-  return new Fault('gone', 'this key was cancelled or forgotten; it is refused')
+function refusedKey(why = 'it was cancelled or forgotten'): Fault {
+  return new Fault('gone', `this key is refused: ${why}`)
 }
 
 /** A server that knows keys takes us for a 2.2.3 client, which was here until just now. */
@@ -121,7 +121,7 @@ function readOptions(text: string): PayloadOrigin {
 function claimKey(room: ClientRoom, key: string, submission: Submission): Payload | undefined {
   const payload = room.store.findByKey(key)
   if (payload) return payload
-  if (room.memory.isRefused(key)) throw refusedKey()
+  if (room.memory.isRefused(key)) throw refusedKey(room.events.whyLost(key))
   if (room.receiving.has(key)) {
     throw new Fault('conflict', 'a payload is being received under this key')
   }
