@@ -15,7 +15,8 @@ export async function endScripts(directory: string): Promise<void> {
   }
 }
 
-async function findScripts(directory: string): Promise<number[]> {
+/** Their process ids. */
+export async function findScripts(directory: string): Promise<number[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
   const isScript = (entry: string) => entry.startsWith(`TMPDIR=${directory}/`)
   const found: number[] = []
