@@ -1,0 +1,82 @@
+/** Applications that upload, look and terminate, whatever becomes of the server. */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { JobDetails } from '../../src/domain/protocol.ts'
+import type { Ledger } from '../harness/ledger.ts'
+import { Sent, send, terminate } from '../harness/sent.ts'
+import { makeTask } from '../harness/tasks.ts'
+import type { TaskKind } from '../harness/tasks.ts'
+import type { Random } from './random.ts'
+import type { Told } from './told.ts'
+
+/** What is short comes more often: a power cut is to meet something that changes. */
+const kinds: readonly TaskKind[] = [
+  'quick',
+  'quick',
+  'quick',
+  'many',
+  'big',
+  'failing',
+  'retrying',
+  'long',
+  'endless',
+]
+
+const patienceMs = 10_000
+const awayMs = 100
+
+export type Load = {
+  readonly address: string
+  readonly ledger: Ledger
+  readonly told: Told
+  /** All uploads, of every application. */
+  readonly sent: Sent[]
+}
+
+/** One application, which goes on until the signal says that it is enough. */
+export async function apply(
+  { address, ledger, sent, told }: Load,
+  user: string,
+  random: Random,
+  enough: AbortSignal,
+): Promise<void> {
+  const own: Sent[] = []
+  while (!enough.aborted) {
+    const upload = new Sent(makeTask(ledger, `${user}-${own.length}`, random.oneOf(kinds)), user)
+    own.push(upload)
+    sent.push(upload)
+    const answer = await send(address, upload, AbortSignal.timeout(patienceMs))
+    if (upload.task.kind === 'endless' && upload.id !== undefined) {
+      await delay(random.between(100, 600))
+      await terminate(address, upload, AbortSignal.timeout(patienceMs))
+    }
+    const { id } = random.oneOf(own)
+    if (id !== undefined) await look(address, id, told)
+    // What was cut off is asked about at the end, under its key; nothing new while it is away.
+    if ('broke' in answer) await back(address, enough)
+    await delay(random.between(0, 150))
+  }
+}
+
+/** Waits until the server is there. */
+async function back(address: string, enough: AbortSignal): Promise<void> {
+  const isThere = () =>
+    fetch(`${address}/health`).then(
+      ({ ok }) => ok,
+      () => false,
+    )
+  while (!enough.aborted && !(await isThere())) await delay(awayMs)
+}
+
+/** Looks at a job, if the server is there: it is as it was told before, or further. */
+async function look(address: string, id: number, told: Told): Promise<void> {
+  let response: Response
+  let text: string
+  try {
+    response = await fetch(`${address}/jobs/${id}`, { signal: AbortSignal.timeout(patienceMs) })
+    text = await response.text()
+  } catch {
+    return
+  }
+  if (response.ok) told.see(JSON.parse(text) as JobDetails)
+  else if (response.status === 404) told.untrue.push(`job ${id} was accepted: ${text}`)
+}
