@@ -30,6 +30,12 @@ const commands = [
   ['perl', 'perl-base'],
 ] as const
 
+/**
+ * A namespace has copies of what is mounted when it is made, other machines' disks among them. As a
+ * slave it drops them when they are unmounted; else they would be in use for as long as it lives.
+ */
+const unshare = ['unshare', '--mount', '--propagation', 'slave']
+
 /** Becomes the program in a mount namespace with another boot id; $1 is the file that has it. */
 const enter = `mount --bind "$1" ${bootIdFile} && shift && exec "$@"`
 
@@ -70,6 +76,7 @@ export class Machine implements AsyncDisposable {
   readonly #image: string
   readonly #bootId: string
   #boots = 0
+  #isBound = false
   #loop: string | undefined
 
   private constructor(directory: string) {
@@ -87,6 +94,10 @@ export class Machine implements AsyncDisposable {
     const machine = new Machine(directory)
     try {
       await mkdir(directory)
+      // To be told of what is unmounted, others have to share what it was mounted on.
+      await run('mount', ['--bind', directory, directory])
+      machine.#isBound = true
+      await run('mount', ['--make-shared', directory])
       await run('truncate', ['-s', `${sizeMiB}M`, machine.#image])
       await run('mkfs.ext4', ['-q', '-F', '-E', 'lazy_itable_init=0', machine.#image])
       await machine.boot()
@@ -99,7 +110,7 @@ export class Machine implements AsyncDisposable {
 
   /** The command that runs a program on this machine, and becomes it. */
   get through(): readonly string[] {
-    return ['unshare', '--mount', 'sh', '-c', enter, 'sh', this.#bootId]
+    return [...unshare, 'sh', '-c', enter, 'sh', this.#bootId]
   }
 
   /** How its disk is mounted now. */
@@ -178,6 +189,7 @@ export class Machine implements AsyncDisposable {
         await this.#detach()
       })
     }
+    if (this.#isBound) await run('umount', [this.directory]).catch(() => {})
     for (const path of [this.directory, this.#image, this.#bootId]) {
       await rm(path, { recursive: true, force: true })
     }

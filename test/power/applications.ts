@@ -1,5 +1,7 @@
 /** Applications that upload, look and terminate, whatever becomes of the server. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { isFinal } from '../../src/domain/job.ts'
+import type { JobStatus } from '../../src/domain/job.ts'
 import type { JobDetails } from '../../src/domain/protocol.ts'
 import type { Ledger } from '../harness/ledger.ts'
 import { Sent, send, terminate } from '../harness/sent.ts'
@@ -23,6 +25,8 @@ const kinds: readonly TaskKind[] = [
 
 const patienceMs = 10_000
 const awayMs = 100
+/** One application waits when so many of its jobs have not ended. */
+const mostOpen = 6
 
 export type Load = {
   readonly address: string
@@ -39,20 +43,22 @@ export async function apply(
   random: Random,
   enough: AbortSignal,
 ): Promise<void> {
-  const own: Sent[] = []
+  let count = 0
+  const open = new Set<number>()
   while (!enough.aborted) {
-    const upload = new Sent(makeTask(ledger, `${user}-${own.length}`, random.oneOf(kinds)), user)
-    own.push(upload)
-    sent.push(upload)
-    const answer = await send(address, upload, AbortSignal.timeout(patienceMs))
-    if (upload.task.kind === 'endless' && upload.id !== undefined) {
-      await delay(random.between(100, 600))
-      await terminate(address, upload, AbortSignal.timeout(patienceMs))
+    if (open.size < mostOpen) {
+      const upload = new Sent(makeTask(ledger, `${user}-${count++}`, random.oneOf(kinds)), user)
+      sent.push(upload)
+      const answer = await send(address, upload, AbortSignal.timeout(patienceMs))
+      if (upload.id !== undefined) open.add(upload.id)
+      if (upload.task.kind === 'endless' && upload.id !== undefined) {
+        await delay(random.between(100, 600))
+        await terminate(address, upload, AbortSignal.timeout(patienceMs))
+      }
+      // What was cut off is asked about at the end, under its key; nothing new while it is away.
+      if ('broke' in answer) await back(address, enough)
     }
-    const { id } = random.oneOf(own)
-    if (id !== undefined) await look(address, id, told)
-    // What was cut off is asked about at the end, under its key; nothing new while it is away.
-    if ('broke' in answer) await back(address, enough)
+    for (const id of open) if (await hasEnded(address, id, told)) open.delete(id)
     await delay(random.between(0, 150))
   }
 }
@@ -68,15 +74,18 @@ async function back(address: string, enough: AbortSignal): Promise<void> {
 }
 
 /** Looks at a job, if the server is there: it is as it was told before, or further. */
-async function look(address: string, id: number, told: Told): Promise<void> {
+async function hasEnded(address: string, id: number, told: Told): Promise<boolean> {
   let response: Response
   let text: string
   try {
     response = await fetch(`${address}/jobs/${id}`, { signal: AbortSignal.timeout(patienceMs) })
     text = await response.text()
   } catch {
-    return
+    return false
   }
-  if (response.ok) told.see(JSON.parse(text) as JobDetails)
-  else if (response.status === 404) told.untrue.push(`job ${id} was accepted: ${text}`)
+  if (response.status === 404) told.untrue.push(`job ${id} was accepted: ${text}`)
+  if (!response.ok) return false
+  const job = JSON.parse(text) as JobDetails
+  told.see(job)
+  return isFinal(job.status as JobStatus)
 }

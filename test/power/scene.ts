@@ -96,10 +96,10 @@ export class Scene implements AsyncDisposable {
     for (const { program } of this.#partsOnMachine) await program?.address()
   }
 
-  /** Returns when what was started has something to do with a job. */
+  /** Returns when what was started has something to lose. */
   async busy(): Promise<void> {
     for (const { program } of this.#partsOnMachine) {
-      await program?.line(({ job }) => job !== undefined)
+      await program?.line(({ to, status }) => to === 'Processing' || status === 'Running')
     }
   }
 
