@@ -64,3 +64,28 @@ test('a slot that becomes free is told at once, to every server', async () => {
   leave()
   assert.deepEqual(heard[1], { name: 'load', data: { load: 5, slots: 1, active: 0 } })
 })
+
+test('why a payload was lost is told to its server whenever it comes, as long as it is remembered', () => {
+  const { events, add } = hub(null)
+  const lostOf = (serverId: string) => {
+    let lost: readonly { key: string; message: string }[] | undefined
+    events.subscribe(serverId, (event) => {
+      if (event.name === 'snapshot') ({ lost } = event.data)
+    })()
+    return lost
+  }
+  assert.equal(lostOf(server), undefined)
+  events.tellLost(add(1), 'it vanished')
+  events.noteLost(key(2), 'its machine went down')
+  assert.deepEqual(lostOf(server), [
+    { key: key(1), message: 'it vanished' },
+    { key: key(2), message: 'its machine went down' },
+  ])
+  assert.equal(lostOf('fedcba9876543210'), undefined)
+  for (let id = 3; id < 1_003; id++) events.noteLost(key(id), 'the same again')
+  const remembered = lostOf(server)
+  assert.equal(remembered?.length, 1_000)
+  assert.equal(remembered?.[0]?.key, key(3))
+  assert.equal(events.whyLost(key(2)), undefined)
+  assert.equal(events.whyLost(key(3)), 'the same again')
+})
