@@ -13,6 +13,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { ensureCommand } from './debian.ts'
+import { until } from './lab.ts'
 
 const run = promisify(execFile)
 
@@ -163,7 +164,13 @@ export class Machine implements AsyncDisposable {
       for (const pid of pids) signal(pid, 'SIGKILL')
       await delay(2)
     }
-    await run('umount', [this.directory])
+    // The first thread of a process may be gone, and others still have its files.
+    await until('the disk is unmounted', () =>
+      run('umount', [this.directory]).then(
+        () => true,
+        () => false,
+      ),
+    )
     await this.#detach()
   }
 
@@ -172,13 +179,9 @@ export class Machine implements AsyncDisposable {
     if (this.#loop === undefined) return
     await run('losetup', ['-d', this.#loop])
     this.#loop = undefined
-    const deadline = performance.now() + 30_000
-    for (;;) {
-      const { stdout } = await run('losetup', ['-j', this.#image])
-      if (stdout === '') return
-      if (performance.now() > deadline) throw new Error(`the disk is still in use: ${stdout}`)
-      await delay(5)
-    }
+    await until('the disk is not in use', async () => {
+      return (await run('losetup', ['-j', this.#image])).stdout === ''
+    })
   }
 
   /** Whatever has failed before, nothing stays mounted. */
