@@ -47,14 +47,13 @@ class Trace {
   }
 
   /** Asserts that the groups of steps were done one after the other, and then something was told. */
-  assertOrder(groups: readonly (readonly Step[])[], what: RegExp, since = 0): number {
-    let from = since
+  assertOrder(groups: readonly (readonly Step[])[], what: RegExp): void {
+    let from = 0
     for (const group of groups) {
-      from = Math.max(...group.map((step) => this.done(step, from)))
+      from = 1 + Math.max(...group.map((step) => this.done(step, from)))
     }
     const told = this.told(what)
-    assert.ok(from < told, `${JSON.stringify(groups.at(-1))} came after ${what} was told`)
-    return told
+    assert.ok(from <= told, `${JSON.stringify(groups.at(-1))} came after ${what} was told`)
   }
 }
 
@@ -85,7 +84,10 @@ test('what is promised is flushed before it is told', async (t) => {
   const server = new Trace(await atServer.stop(), join(lab.directory, 'server/jobs'), String(id))
   const database = flush(join(lab.directory, 'server.sqlite-wal'))
   const inputs = ['/run.sh', '/a/b.txt', '/a', ''].map((path) => flush(`/${id}/input${path}`))
-  server.assertOrder([[...inputs, flush(`/${id}`), flush('')], [database]], /HTTP\/1\.1 201/)
+  const files = [...inputs, flush(`/${id}`), flush('')]
+  server.assertOrder([files, [database]], /HTTP\/1\.1 201/)
+  // Its attempt and its key are committed, too, before anything of it is sent.
+  server.assertOrder([files, [database], [database]], /POST \/submit/)
   const result = `/${id}/result.1.zip`
   server.assertOrder(
     [[{ rename: result }], [flush(result), flush(`/${id}`)], [database]],
@@ -94,10 +96,10 @@ test('what is promised is flushed before it is told', async (t) => {
 
   const there = new Trace(await atClient.stop(), payloads, payload)
   const at = (name: string) => `/${payload}${name}`
-  const files = ['/run.sh', '/a/b.txt', '/a', ''].map((path) => flush(at(`/work${path}`)))
-  const taken = there.assertOrder(
+  const work = ['/run.sh', '/a/b.txt', '/a', ''].map((path) => flush(at(`/work${path}`)))
+  there.assertOrder(
     [
-      [...files, flush(at('')), flush('')],
+      [...work, flush(at('')), flush('')],
       [flush(at('/payload.json.part'))],
       [{ rename: at('/payload.json') }],
       [flush(at(''))],
@@ -111,7 +113,6 @@ test('what is promised is flushed before it is told', async (t) => {
       [flush(at(''))],
     ],
     /event: payload.*Completed/,
-    taken,
   )
 })
 
