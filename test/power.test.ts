@@ -57,6 +57,36 @@ test(
   },
 )
 
+test(
+  'what may have started before a power cut does not start when it is sent again',
+  { skip },
+  async () => {
+    await using lab = await Lab.create()
+    await using machine = await Machine.create(join(lab.directory, 'client'))
+    const start = await clientOn(lab, machine)
+    const { address } = await start()
+    const ledger = join(lab.directory, 'ledger')
+    const hold = new Hold(lab)
+    const key = `${'0'.repeat(16)}-${'1'.repeat(32)}`
+    const options = { key, jobId: 1, userId: 'ada', service: 'example', attempt: 1 }
+    // As by a server that does not get the answer.
+    const submit = () => {
+      const fields = { 'job-orchestrator': JSON.stringify(options) }
+      const body = form(`echo "$ATTEMPT" >> '${ledger}'; ${hold.wait}`, fields)
+      return fetch(`${address}/submit`, { method: 'POST', body })
+    }
+    assert.equal((await submit()).status, 200)
+    await until('the script has started', async () => (await read(ledger)) !== '')
+    await machine.cut()
+    await machine.boot()
+    await start()
+    const again = await submit()
+    assert.equal(again.status, 410)
+    assert.match(((await again.json()) as { message: string }).message, new RegExp(lost))
+    assert.equal(await read(ledger), '1\n')
+  },
+)
+
 test('an exit code proves nothing of what the script wrote before it', { skip }, async () => {
   await using lab = await Lab.create()
   await using machine = await Machine.create(join(lab.directory, 'client'))
