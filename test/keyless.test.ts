@@ -7,6 +7,7 @@ import type { PayloadReply } from '../src/domain/protocol.ts'
 import { form } from './harness/api.ts'
 import type { Files } from './harness/api.ts'
 import { Gate } from './harness/gate.ts'
+import { Hold } from './harness/held.ts'
 import { Lab, until } from './harness/lab.ts'
 import type { ClientUnderTest } from './harness/lab.ts'
 import { isGone } from './harness/processes.ts'
@@ -96,9 +97,9 @@ test('a running payload can be looked into and killed by its id', async () => {
 test('a payload that is killed before it starts never starts', async () => {
   await using lab = await Lab.create()
   const client = await lab.client({ args: ['--slots', '1'] })
-  await using gate = await Gate.create(lab.directory)
+  const hold = new Hold(lab)
   const mark = join(lab.directory, 'started')
-  const first = await submit(client, gate.wait)
+  const first = await submit(client, hold.wait)
   await became(client, first.id, 'Running')
   const second = await submit(client, `touch '${mark}'`)
   const third = await submit(client, 'true')
@@ -106,7 +107,7 @@ test('a payload that is killed before it starts never starts', async () => {
   await kill(client, second.id)
   await became(client, second.id, 'Killed')
   assert.equal((await retrieve(client, second.id)).status, 'Killed')
-  await gate.open()
+  await hold.release()
   await became(client, first.id, 'Completed')
   await became(client, third.id, 'Completed')
   await assert.rejects(access(mark))
