@@ -1,4 +1,5 @@
 /** From the command line to a running program. The only place that exits. */
+import { FatalError } from './cli/end-program.ts'
 import { backupHelp, generalHelp, importHelp, modeHelp, restoreHelp } from './cli/help.ts'
 import type { Running } from './cli/running.ts'
 import { StartError } from './cli/start-error.ts'
@@ -83,7 +84,9 @@ async function run(mode: Mode, args: readonly string[]): Promise<void> {
   try {
     const { log, start } = prepare(mode, args)
     process.on('uncaughtException', (error) => {
-      log.fatal({ err: error }, 'an unforeseen fault ends the program')
+      const isForeseen = error instanceof FatalError
+      const what = isForeseen ? error.message : 'an unforeseen fault ends the program'
+      log.fatal({ err: isForeseen ? error.cause : error }, what)
       process.exit(failed)
     })
     const running = await start()

@@ -58,6 +58,7 @@ test('a job waits for a client that comes later, and is run when it comes', asyn
       reachable: false,
       older: null,
       draining: false,
+      lowSpace: false,
       load: null,
       slots: null,
       active: 0,
@@ -113,7 +114,15 @@ test('/health counts what waits and what is active, and tells of each client', a
   assert.ok(oldest > 0 && oldest <= (Date.now() - third) / 1000, String(oldest))
   const { load, ...rest } = busy.clients[0] ?? assert.fail('the client is told of')
   const url = `${client.address}/submit`
-  const sight = { url, reachable: true, older: false, draining: false, slots: 3, active: 2 }
+  const sight = {
+    url,
+    reachable: true,
+    older: false,
+    draining: false,
+    lowSpace: false,
+    slots: 3,
+    active: 2,
+  }
   assert.deepEqual(rest, sight)
   assert.ok(load !== null && load >= 0 && load <= 100, String(load))
 

@@ -13,12 +13,14 @@ import { Runner } from '../client/runner.ts'
 import type { ClientConfig } from '../config/config.ts'
 import { bashExecutor } from '../executors/bash.ts'
 import { readBootId } from '../executors/processes.ts'
+import { FreeSpace } from '../files/free-space.ts'
 import { PayloadFiles } from '../files/payload-files.ts'
 import { createClientApp } from '../http/client/app.ts'
 import type { Log } from '../log.ts'
 import { openClientMemory } from '../store/sqlite/client-memory.ts'
 import { takeLock } from '../store/sqlite/lock.ts'
 import { openPayloadStore } from '../store/sqlite/payloads.ts'
+import { endProgram } from './end-program.ts'
 import { closeApp, listen } from './listen.ts'
 import type { Running } from './running.ts'
 import { starting } from './start-error.ts'
@@ -44,7 +46,7 @@ export async function startClient(
   await starting(`cannot use the data directory ${resolve(dataPath)}`, () => files.prepare())
   const memory = await starting('cannot open the store', () => {
     starts.use(takeLock(files.lockFile, 'give each client its own --data-path'))
-    return starts.use(openClientMemory(files.memoryFile))
+    return starts.use(openClientMemory(files.memoryFile, endProgram))
   })
   const store = starts.use(openPayloadStore())
   const meter = starts.use(new LoadMeter())
@@ -55,7 +57,16 @@ export async function startClient(
     slots,
     active: store.count().active + receiving.size,
     draining: drain.draining,
+    lowSpace: space.shortage !== undefined,
   }))
+  const onSpace = (shortage: string | undefined) => {
+    if (shortage === undefined) log.info('there is room on the disk: payloads are taken again')
+    else log.warn(`${shortage}: no new payloads`)
+    events.tellLoad()
+  }
+  const place = { name: 'DATA_PATH', directory: resolve(dataPath) }
+  const space = starts.use(new FreeSpace([place], config.minFreeSpaceBytes, onSpace))
+  await space.look()
   const context = {
     store,
     memory,
@@ -63,6 +74,7 @@ export async function startClient(
     events,
     drain,
     contacts: new Contacts(),
+    space,
     log,
     bootId: await readBootId(),
     slots,

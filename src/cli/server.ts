@@ -1,7 +1,8 @@
 /** Assembles the server. What is started first is stopped last. */
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import type { ServerConfig } from '../config/config.ts'
 import { isActive } from '../domain/job.ts'
+import { FreeSpace } from '../files/free-space.ts'
 import { JobFiles } from '../files/job-files.ts'
 import { openCalls } from '../http/calls.ts'
 import { httpGateway } from '../http/gateway.ts'
@@ -21,6 +22,7 @@ import { UploadsUnderWay } from '../server/uploads-under-way.ts'
 import { JobWatch } from '../server/watch.ts'
 import type { JobChange, JobStore, ServiceBacklog } from '../store/jobs.ts'
 import { openJobStore } from '../store/sqlite/jobs.ts'
+import { endProgram } from './end-program.ts'
 import { closeApp, listen } from './listen.ts'
 import { takeStore } from './own-store.ts'
 import type { Running } from './running.ts'
@@ -88,9 +90,12 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
   starts.defer(() => reconciler.stop())
   starts.defer(() => terminator.stop())
 
+  const space = starts.use(watchSpace(config, log))
+  await space.look()
   const app = await createServerApp({
     store,
     files,
+    space,
     gateway,
     olderGateway: olderOnes,
     clients,
@@ -131,6 +136,18 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
   return { address, stop: () => running.disposeAsync() }
 }
 
+/** Says once when a disk has too little left for uploads, and once when it has enough again. */
+function watchSpace({ dataPath, dbPath, minFreeSpaceBytes }: ServerConfig, log: Log): FreeSpace {
+  const places = [
+    { name: 'DATA_PATH', directory: resolve(dataPath) },
+    { name: 'DB_PATH', directory: dirname(resolve(dbPath)) },
+  ]
+  return new FreeSpace(places, minFreeSpaceBytes, (shortage) => {
+    if (shortage === undefined) log.info('there is room on the disk: uploads are taken again')
+    else log.warn(`${shortage}: uploads are refused`)
+  })
+}
+
 function timeLimits({ services }: ServerConfig): ReadonlyMap<string, number> {
   return new Map(
     services.flatMap(({ name, timeLimitMs: ms }) => (ms === null ? [] : [[name, ms] as const])),
@@ -146,7 +163,7 @@ async function openStore(
   const { dbPath, maxAttempts } = config
   await takeStore(config, files, starts)
   return starting('cannot open the store', async () => {
-    const store = starts.use(openJobStore(dbPath, { maxAttempts }))
+    const store = starts.use(openJobStore(dbPath, { maxAttempts }, endProgram))
     await files.belongTo(store.serverId, await store.needsFiles())
     await removeLeftovers(store, files, log)
     return store

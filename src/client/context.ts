@@ -1,4 +1,5 @@
 import type { Executor } from '../executors/executor.ts'
+import type { FreeSpace } from '../files/free-space.ts'
 import type { PayloadFiles } from '../files/payload-files.ts'
 import type { Log } from '../log.ts'
 import type { ClientMemory } from '../store/client-memory.ts'
@@ -17,6 +18,8 @@ export type ClientContext = {
   readonly drain: Drain
   /** When servers were last in touch. */
   readonly contacts: Contacts
+  /** Whether there is room for more payloads. */
+  readonly space: Pick<FreeSpace, 'look' | 'demand' | 'shortage'>
   readonly log: Log
   /** Which boot of the machine this is. */
   readonly bootId: string

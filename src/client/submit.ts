@@ -1,6 +1,6 @@
 /** Takes a payload from a server: durable before it is answered. */
 import { Value } from 'typebox/value'
-import { Fault } from '../domain/errors.ts'
+import { Fault, isFullDatabase } from '../domain/errors.ts'
 import { isMarkerName } from '../domain/marker.ts'
 import type { Part } from '../domain/part.ts'
 import { SubmitOptions, optionsPart } from '../domain/protocol.ts'
@@ -30,7 +30,9 @@ export async function submit(
   breakOff: () => unknown,
 ): Promise<Payload> {
   using submission = room.drain.admit()
-  const workspace = await room.files.receive()
+  let opened: Workspace | undefined
+  // Not before it is known that it is wanted: a key that is here is answered on a full disk too.
+  const open = async () => (opened ??= await room.files.receive())
   const { promise: over, resolve: isOver } = Promise.withResolvers<void>()
   const abort = new AbortController()
   abort.signal.addEventListener('abort', breakOff)
@@ -44,25 +46,27 @@ export async function submit(
         if (origin) throw new Fault('invalid', `part "${optionsPart}" was sent twice`)
         origin = readOptions(part.value)
         room.contacts.touch(serverOf(origin.key))
-        const present = claimKey(room, origin.key, submission)
+        const shortage = await room.space.look()
+        const present = claimKey(room, origin.key, submission, shortage)
         if (present) return present
         room.receiving.set(origin.key, { abort, over })
       } else {
         if (!origin) submission.refuseIfDraining()
+        if (!origin) await room.space.demand()
         if (!origin && isMarkerName(part.filename)) throw mistaken()
         const content = limited(part.content, left, tooLarge(room), abort.signal)
-        await workspace.add(pathOf(part), content)
+        await (await open()).add(pathOf(part), content)
         left -= content.sizeBytes
       }
     }
     abort.signal.throwIfAborted()
     if (!origin) submission.refuseIfDraining()
-    return await take(room, workspace, origin, abort.signal)
+    return await take(room, await open(), origin, abort.signal)
   } catch (error) {
     throw abort.signal.aborted ? refusedKey() : error
   } finally {
     if (origin && room.receiving.get(origin.key)?.over === over) room.receiving.delete(origin.key)
-    await workspace.discard()
+    await opened?.discard()
     isOver()
   }
 }
@@ -78,7 +82,13 @@ async function take(
   const id = memory.nextPayloadId()
   const waits = !runner.startsAtOnce
   const manifest = { id, origin, receivedAtMs: Date.now(), bootId: waits ? null : bootId }
-  await files.publish(workspace, manifest)
+  try {
+    await files.publish(workspace, manifest)
+  } catch (error) {
+    // It is answered that it is not here: after a power cut it must not be here all the same.
+    if (origin) refuseIfRoom(memory, origin.key)
+    throw error
+  }
   if (aborted.aborted) {
     await files.remove(id)
     throw refusedKey()
@@ -88,6 +98,15 @@ async function take(
   tellLog(log, payload)
   runner.wake()
   return payload
+}
+
+/** On a full disk what was removed has to do: nothing of it was durable. */
+function refuseIfRoom(memory: ClientRoom['memory'], key: string): void {
+  try {
+    memory.refuse(key, Date.now())
+  } catch (error) {
+    if (!isFullDatabase(error)) throw error
+  }
 }
 
 function refusedKey(why = 'it was cancelled or forgotten'): Fault {
@@ -118,7 +137,12 @@ function readOptions(text: string): PayloadOrigin {
 }
 
 /** The payload that is here under this key already, or the right to receive one. */
-function claimKey(room: ClientRoom, key: string, submission: Submission): Payload | undefined {
+function claimKey(
+  room: ClientRoom,
+  key: string,
+  submission: Submission,
+  shortage: string | undefined,
+): Payload | undefined {
   const payload = room.store.findByKey(key)
   if (payload) return payload
   if (room.memory.isRefused(key)) throw refusedKey(room.events.whyLost(key))
@@ -126,6 +150,7 @@ function claimKey(room: ClientRoom, key: string, submission: Submission): Payloa
     throw new Fault('conflict', 'a payload is being received under this key')
   }
   submission.refuseIfDraining()
+  if (shortage !== undefined) throw new Fault('no_space', shortage)
   if (!room.runner.hasFreeSlot(room.receiving.size)) throw new Fault('busy', 'no slot is free')
   return undefined
 }

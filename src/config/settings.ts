@@ -6,6 +6,7 @@ import {
   parseDurationMs,
   parseShortDurationMs,
   parseSizeBytes,
+  parseSizeOrZeroBytes,
   parseWhole,
 } from '../domain/units.ts'
 
@@ -96,6 +97,15 @@ export const settings = {
     modes: both,
     fallback: same('400MiB'),
     parse: parseSizeBytes,
+  },
+  minFreeSpaceBytes: {
+    env: 'MIN_FREE_SPACE',
+    flag: 'min-free-space',
+    value: 'SIZE',
+    help: 'with less left on its disks, no uploads or payloads are taken; 0: no limit',
+    modes: both,
+    fallback: same('1GiB'),
+    parse: parseSizeOrZeroBytes,
   },
   maxAttempts: {
     env: 'MAX_ATTEMPTS',

@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Fault, asFault, messageOf, systemCode, isAbort } from './errors.ts'
+import {
+  Fault,
+  asFault,
+  isAbort,
+  isFullDatabase,
+  isOfDisk,
+  messageOf,
+  sqliteCode,
+  systemCode,
+} from './errors.ts'
+
+const failed = (errcode: number) => Object.assign(new Error('disk I/O error'), { errcode })
 
 test('a full disk is a fault that can be told; other errors stay as they are', () => {
   const full = Object.assign(new Error('ENOSPC: write'), { code: 'ENOSPC' })
@@ -14,9 +25,31 @@ test('a full disk is a fault that can be told; other errors stay as they are', (
   assert.equal(asFault(locked), locked)
   const odd = Object.assign(new Error('odd'), { errcode: '13' })
   assert.equal(asFault(odd), odd)
-  const other = Object.assign(new Error('EIO'), { code: 'EIO' })
+  const other = Object.assign(new Error('EACCES'), { code: 'EACCES' })
   assert.equal(asFault(other), other)
   assert.equal(asFault('text'), 'text')
+})
+
+test('so is a broken one', () => {
+  for (const code of ['EIO', 'EROFS']) {
+    const fault = asFault(Object.assign(new Error(`${code}: write`), { code }))
+    assert.ok(fault instanceof Fault && fault.code === 'broken_disk')
+    assert.match(fault.message, new RegExp(code))
+    assert.equal(isOfDisk(fault), true)
+  }
+  assert.equal(isOfDisk(new Fault('no_space', 'full')), true)
+  assert.equal(isOfDisk(new Fault('busy', 'later')), false)
+  assert.equal(isOfDisk(new Error('x')), false)
+})
+
+test('a journal whose index cannot grow is a full disk; other I/O errors of SQLite are not', () => {
+  assert.deepEqual(
+    [13, 4874, 4106, 10].map((code) => isFullDatabase(failed(code))),
+    [true, true, false, false],
+  )
+  assert.equal(sqliteCode(failed(1034)), 1034)
+  assert.equal(sqliteCode(new Error('x')), undefined)
+  assert.equal(sqliteCode(undefined), undefined)
 })
 
 test('a system code is there only where there is one', () => {

@@ -17,6 +17,7 @@ export type FaultCode =
   | 'unsupported' // not the kind of body that was asked for
   | 'busy' // not now: try again later
   | 'no_space'
+  | 'broken_disk' // reading or writing failed, and not for want of space
   | 'unreachable' // a peer did not answer
 
 export class Fault extends Error {
@@ -32,6 +33,12 @@ export class Fault extends Error {
 /** Errors of the file system that mean that the disk, or the user's part of it, is full. */
 const fullDisk = new Set(['ENOSPC', 'EDQUOT'])
 
+/** Errors of the file system that mean that the disk does not do its work. */
+const brokenDisk: Readonly<Record<string, string>> = {
+  EIO: 'the disk has failed: it answers with an I/O error (EIO)',
+  EROFS: 'the disk is read-only (EROFS)',
+}
+
 /** The system's code of an error (`ENOENT`, ...), if it has one. */
 export function systemCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string'
@@ -39,23 +46,35 @@ export function systemCode(error: unknown): string | undefined {
     : undefined
 }
 
-/** The same error, or a `no_space` fault where the system says that the disk is full. */
+/** The same error, or a `no_space` or `broken_disk` fault where the system says that it is one. */
 export function asFault(error: unknown): unknown {
   const code = systemCode(error)
+  const broken = code === undefined ? undefined : brokenDisk[code]
+  if (broken !== undefined) return new Fault('broken_disk', broken, { cause: error })
   if ((code !== undefined && fullDisk.has(code)) || isFullDatabase(error)) {
     return new Fault('no_space', 'there is no space left on the disk', { cause: error })
   }
   return error
 }
 
-/** SQLITE_FULL (https://www.sqlite.org/rescode.html#full), the primary code in the low byte. */
-function isFullDatabase(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    'errcode' in error &&
-    typeof error.errcode === 'number' &&
-    (error.errcode & 0xff) === 13
-  )
+/** SQLITE_FULL, and SQLITE_IOERR_SHMSIZE: the index of the journal could not grow. */
+const fullDatabase = new Set([13, 4874])
+
+/** Whether a statement failed because the disk of the database is full. */
+export function isFullDatabase(error: unknown): boolean {
+  return fullDatabase.has(sqliteCode(error) ?? 0)
+}
+
+/** The extended result code of SQLite (https://www.sqlite.org/rescode.html), if it is its error. */
+export function sqliteCode(error: unknown): number | undefined {
+  return error instanceof Error && 'errcode' in error && typeof error.errcode === 'number'
+    ? error.errcode
+    : undefined
+}
+
+/** Whether an error tells of the disk, so that the same may succeed on a disk that is well. */
+export function isOfDisk(error: unknown): boolean {
+  return error instanceof Fault && (error.code === 'no_space' || error.code === 'broken_disk')
 }
 
 /** What to tell of any error in a log line or a job's history. */

@@ -99,6 +99,8 @@ export const LoadEvent = Type.Object({
   active: Type.Integer({ minimum: 0 }),
   /** It takes no new payloads; absent: it does. */
   draining: Type.Optional(Type.Boolean()),
+  /** Its disk has too little left, so it takes none either; absent: it has enough. */
+  lowSpace: Type.Optional(Type.Boolean()),
 })
 export type LoadEvent = Static<typeof LoadEvent>
 
@@ -195,6 +197,7 @@ const ClientSight = Type.Object({
     description: 'It is of version 2.2.3, and is polled; null before it was reached.',
   }),
   draining: Type.Boolean({ description: 'It takes no more jobs.' }),
+  lowSpace: Type.Boolean({ description: 'Its disk has too little left, so it takes no jobs.' }),
   load: Type.Union([Type.Number(), Type.Null()]),
   slots: Type.Union([Type.Integer(), Type.Null()]),
   active: Type.Integer(),
@@ -204,6 +207,7 @@ export const ServerHealth = Type.Object(
   {
     status: Type.Enum(['ok', 'unavailable']),
     database: Type.Enum(['ok', 'unavailable']),
+    lowSpace: Type.Boolean({ description: 'A disk has too little left: no uploads are taken.' }),
     services: Type.Array(
       Type.Object({
         name: Type.String(),
@@ -248,6 +252,7 @@ export const ClientHealth = Type.Object(
     instance: Type.String(),
     load: Type.Number(),
     slots: Type.Union([Type.Integer(), Type.Null()]),
+    lowSpace: Type.Boolean({ description: 'Its disk has too little left: it takes no payloads.' }),
     ...left,
   },
   { $id: 'ClientHealth' },

@@ -55,6 +55,12 @@ export function parseSizeBytes(text: string): number | Wrong {
   return withUnit(text, bytesPerUnit, 'a size such as 400MiB, 2GB or a number of bytes')
 }
 
+/** The same, and `0`. */
+export function parseSizeOrZeroBytes(text: string): number | Wrong {
+  const value = text === '0' ? 0 : parseSizeBytes(text)
+  return value instanceof Wrong ? new Wrong('a size such as 1GiB, 500MB or 0') : value
+}
+
 /** `10d`, `5min`, `500ms`, `60`: milliseconds, more than 0. A bare number is seconds. */
 export function parseDurationMs(text: string): number | Wrong {
   return withUnit(text, millisecondsPerUnit, 'a time such as 10d, 5min, 500ms or seconds')

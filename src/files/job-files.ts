@@ -13,12 +13,14 @@ import { randomBytes } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { Fault, systemCode } from '../domain/errors.ts'
+import { Fault, asFault, systemCode } from '../domain/errors.ts'
+import { saySize } from '../domain/free-space.ts'
 import type { Result } from '../domain/job.ts'
 import type { Marker } from '../domain/marker.ts'
 import type { Zip } from './archive.ts'
 import { makeDirectoriesDurably } from './directories.ts'
-import { flush, syncDirectory, write, writeDurably } from './durable.ts'
+import { all, flush, syncDirectory, write, writeDurably } from './durable.ts'
+import { freeBytesAt } from './free-space.ts'
 import { readOlderResult } from './older-result.ts'
 import { readIfThere } from './read.ts'
 import { removeAll } from './remove.ts'
@@ -159,6 +161,18 @@ export class JobFiles {
     }
   }
 
+  /**
+   * Looks whether there is room for a result, to spare the fetching of what cannot be stored.
+   *
+   * @throws Fault `no_space` if there is not.
+   */
+  async demandRoom({ sizeBytes }: Result): Promise<void> {
+    const freeBytes = await freeBytesAt(this.#root)
+    if (freeBytes >= sizeBytes) return
+    const need = `${saySize(sizeBytes)} are needed, ${saySize(freeBytes)} are left`
+    throw new Fault('no_space', `there is no space left on the server's disk: ${need}`)
+  }
+
   resultFile(id: number, attempt: number): string {
     return join(this.#directory(id), `result.${attempt}.zip`)
   }
@@ -188,7 +202,7 @@ export class JobFiles {
       }
       await this.#keep(part, target, handle)
     } catch (error) {
-      await rm(part, { force: true })
+      await rm(part, { force: true }).catch(() => {})
       throw error
     }
   }
@@ -258,8 +272,13 @@ export class JobFiles {
   /** Gives a result its name, durably. */
   async #keep(part: string, target: string, handle: FileHandle): Promise<void> {
     // It counts only when the job is final, so its name need not wait for its content.
-    await rename(part, target)
-    await Promise.all([flush(handle), syncDirectory(dirname(target))])
+    const named = rename(part, target).then(() => syncDirectory(dirname(target)))
+    try {
+      await all([flush(handle), named])
+    } catch (error) {
+      await rm(target, { force: true }).catch(() => {})
+      throw asFault(error)
+    }
   }
 
   #directory(id: number): string {

@@ -19,14 +19,14 @@
  *       outcome.json   its final status; it is final, and result.zip whole, when this is there
  */
 import { randomBytes } from 'node:crypto'
-import { readdir, rename, stat } from 'node:fs/promises'
+import { readdir, rename, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { systemCode } from '../domain/errors.ts'
+import { asFault, systemCode } from '../domain/errors.ts'
 import type { Ending, Result } from '../domain/job.ts'
 import type { PayloadOrigin } from '../domain/payload.ts'
 import { makeDirectories, makeDirectoriesDurably } from './directories.ts'
-import { flush, renameDurably, writeDurably, writeFlushed } from './durable.ts'
+import { all, flush, renameDurably, writeDurably, writeFlushed } from './durable.ts'
 import { readIfThere } from './read.ts'
 import { removeTree } from './remove.ts'
 import { Workspace } from './workspace.ts'
@@ -107,16 +107,26 @@ export class PayloadFiles {
     return Workspace.create(join(this.#incoming, randomBytes(8).toString('hex')), 'work')
   }
 
-  /** Makes what was received a payload, durably: from here on it will be run. */
+  /**
+   * Makes what was received a payload, durably: from here on it will be run.
+   *
+   * @throws Fault `no_space`, `broken_disk`; nothing is there then, unless a power cut brings back
+   *   what was removed.
+   */
   async publish(workspace: Workspace, manifest: Manifest): Promise<void> {
     const { directory, home, tmp, manifest: file } = this.paths(manifest.id)
     await workspace.publish(directory)
-    await Promise.all([
-      makeDirectories(home),
-      makeDirectories(tmp),
-      writeFlushed(`${file}.part`, JSON.stringify(manifest)),
-    ])
-    await renameDurably(`${file}.part`, file)
+    try {
+      await all([
+        makeDirectories(home),
+        makeDirectories(tmp),
+        writeFlushed(`${file}.part`, JSON.stringify(manifest)),
+      ])
+      await renameDurably(`${file}.part`, file)
+    } catch (error) {
+      await this.remove(manifest.id)
+      throw asFault(error)
+    }
   }
 
   /**
@@ -190,11 +200,20 @@ export class PayloadFiles {
     return text === undefined ? undefined : (JSON.parse(text) as Outcome)
   }
 
-  /** Makes a payload final, durably: its packed result first, then what became of it. */
+  /**
+   * Makes a payload final, durably: its packed result first, then what became of it. Neither is there
+   * when it throws.
+   */
   async writeOutcome(id: number, outcome: Outcome, packed: FileHandle): Promise<void> {
-    const { outcome: file } = this.paths(id)
-    await Promise.all([flush(packed), writeFlushed(`${file}.part`, JSON.stringify(outcome))])
-    await renameDurably(`${file}.part`, file)
+    const { outcome: file, result } = this.paths(id)
+    try {
+      await all([flush(packed), writeFlushed(`${file}.part`, JSON.stringify(outcome))])
+      await renameDurably(`${file}.part`, file)
+    } catch (error) {
+      // First what says that the other is whole.
+      for (const one of [file, `${file}.part`, result]) await rm(one, { force: true })
+      throw asFault(error)
+    }
   }
 
   /** Notes why a payload is to be ended, so that it will be, whoever is there to do it. */

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { asFault } from '../domain/errors.ts'
 import { PathSet, safePath } from '../domain/names.ts'
 import { makeDirectories } from './directories.ts'
-import { flush, syncDirectory } from './durable.ts'
+import { all, flush, syncDirectory } from './durable.ts'
 
 /** So many files may wait for the disk before the next one is taken. */
 const mostFlushes = 32
@@ -58,9 +58,11 @@ export class Workspace {
    * Writes one file.
    *
    * @param name as it was sent; see `safePath`.
-   * @throws Fault `invalid` for a name that cannot be, `no_space`, whatever `content` throws.
+   * @throws Fault `invalid` for a name that cannot be, `no_space`, `broken_disk`, whatever `content`
+   *   throws.
    */
   async add(name: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+    if (this.#flushFault !== undefined) throw this.#flushFault
     const path = safePath(name)
     this.#paths.add(path)
     const file = join(this.#root, path)
@@ -70,7 +72,7 @@ export class Workspace {
       try {
         await handle.writeFile(content)
       } catch (error) {
-        await handle.close()
+        await handle.close().catch(() => {})
         throw error
       }
       await this.#flush(handle)
@@ -109,7 +111,7 @@ export class Workspace {
       const from = this.#directory
       this.#directory = target
       const directories = [...this.#directories].map((made) => target + made.slice(from.length))
-      await Promise.all([
+      await all([
         ...this.#flushes,
         ...directories.map(syncDirectory),
         syncDirectory(dirname(target)),
@@ -121,10 +123,10 @@ export class Workspace {
     }
   }
 
-  /** Removes everything, unless it was published. */
+  /** Removes everything, unless it was published. What cannot be removed is, at the next start. */
   async discard(): Promise<void> {
     if (this.#isPublished) return
     await Promise.all(this.#flushes)
-    await rm(this.#directory, { recursive: true, force: true })
+    await rm(this.#directory, { recursive: true, force: true }).catch(() => {})
   }
 }

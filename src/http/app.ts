@@ -2,7 +2,7 @@
 import { fastify } from 'fastify'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import { Fault, asFault } from '../domain/errors.ts'
+import { Fault, asFault, isOfDisk } from '../domain/errors.ts'
 import type { JobReply } from '../domain/protocol.ts'
 import { JobReply as JobSchema, MessageReply } from '../domain/protocol.ts'
 import type { Log } from '../log.ts'
@@ -93,7 +93,7 @@ function replyError(
   const { status, message } = describe(error)
   if (status >= 500 && !(error instanceof Fault)) {
     log.error({ err: error }, `${request.method} ${request.url} met an unforeseen fault`)
-  } else if (status === 507) log.error(`${request.method} ${request.url}: ${message}`)
+  } else if (isOfDisk(error)) log.error(`${request.method} ${request.url}: ${message}`)
   // Who is still sending would have its connection reset, and never see why, if it were closed now;
   // `linger` in multipart.ts sees to its end.
   if (!request.raw.complete) reply.raw.shouldKeepAlive = true

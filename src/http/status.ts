@@ -10,6 +10,7 @@ export const statusOf: Readonly<Record<FaultCode, number>> = {
   too_large: 413,
   unsupported: 415,
   mismatch: 422,
+  broken_disk: 500,
   busy: 503,
   unreachable: 503,
   no_space: 507,

@@ -102,12 +102,17 @@ export class ClientLink implements Candidate {
 
   /** It may be sent a job. */
   get healthy(): boolean {
-    return this.reachable && !this.draining && this.heldOffForMs === 0
+    return this.reachable && !this.draining && !this.lowSpace && this.heldOffForMs === 0
   }
 
   /** It takes no more jobs, by its operator's wish. */
   get draining(): boolean {
     return this.#state?.draining ?? false
+  }
+
+  /** Its disk has too little left, so it takes no more jobs. */
+  get lowSpace(): boolean {
+    return this.#state?.lowSpace ?? false
   }
 
   /** What was sent to it has waited for long. */
@@ -276,12 +281,17 @@ export class ClientLink implements Candidate {
     this.#state = load
     const freed = load.slots !== null && load.active < (before?.active ?? Infinity)
     if (freed) this.#heldOffUntil = 0
+    const { uploadUrl } = this.address
     const wasDraining = before?.draining ?? false
     if (wasDraining !== this.draining) {
-      const { uploadUrl } = this.address
       this.#log.info(`client ${uploadUrl} ${this.draining ? 'is draining' : 'takes jobs again'}`)
     }
-    if (!before || freed || wasDraining) this.#context.listener.onFree()
+    const hadLowSpace = before?.lowSpace ?? false
+    if (hadLowSpace !== this.lowSpace) {
+      const news = this.lowSpace ? 'has too little disk space left' : 'has disk space again'
+      this.#log[this.lowSpace ? 'warn' : 'info'](`client ${uploadUrl} ${news}`)
+    }
+    if (!before || freed || wasDraining || hadLowSpace) this.#context.listener.onFree()
   }
 
   /**

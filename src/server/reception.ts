@@ -8,6 +8,7 @@ import type { FileDigest } from '../domain/idempotency.ts'
 import { isUserId, safePath } from '../domain/names.ts'
 import type { Part } from '../domain/part.ts'
 import { uploadFieldNames } from '../domain/upload-fields.ts'
+import type { FreeSpace } from '../files/free-space.ts'
 import { hashing, sha256Of } from '../files/hashing.ts'
 import type { JobFiles } from '../files/job-files.ts'
 import type { Workspace } from '../files/workspace.ts'
@@ -17,6 +18,7 @@ import type { UploadsUnderWay } from './uploads-under-way.ts'
 export type ReceptionContext = {
   readonly store: Pick<JobStore, 'findUpload'>
   readonly files: Pick<JobFiles, 'receive'>
+  readonly space: Pick<FreeSpace, 'demand'>
   readonly underWay: UploadsUnderWay
 }
 
@@ -78,6 +80,7 @@ export class Reception implements AsyncDisposable {
       this.digests.push({ path, sha256: await sha256Of(content) })
       return
     }
+    await this.#context.space.demand()
     this.#workspace ??= await this.#context.files.receive()
     await this.#workspace.add(name, this.#key === undefined ? content : this.#digest(name, content))
   }

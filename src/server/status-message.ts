@@ -17,9 +17,7 @@ export function statusMessage(clients: Clients, job: Job): string {
   if (links.length === 0) return `service "${job.service}" is not configured any more`
   const reachable = links.filter((link) => link.reachable)
   if (reachable.length > 0) {
-    return reachable.every((link) => link.draining)
-      ? `all clients of service "${job.service}" that can be reached are draining`
-      : job.message
+    return whyNoneTakes(reachable, job.service) ?? job.message
   }
   const troubles = links.map(
     ({ address, trouble }) => `${address.uploadUrl}: ${trouble ?? 'no answer'}`,
@@ -33,4 +31,17 @@ function describeSilence(link: ClientLink | undefined): string {
   const forMs = link.silentForMs
   const time = forMs < 1_000 ? '' : ` (silent for ${sayDuration(forMs)})`
   return `its client cannot be reached${time}: ${link.trouble}`
+}
+
+/** Why none of the clients that can be reached takes jobs; `undefined` if one does. */
+function whyNoneTakes(links: readonly ClientLink[], service: string): string | undefined {
+  if (links.some((link) => !link.draining && !link.lowSpace)) return undefined
+  const drain = links.filter((link) => link.draining).length
+  const why =
+    drain === links.length
+      ? 'are draining'
+      : drain === 0
+        ? 'have too little disk space left'
+        : 'are draining or have too little disk space left'
+  return `all clients of service "${service}" that can be reached ${why}`
 }

@@ -6,6 +6,7 @@ import type { Job } from '../domain/job.ts'
 import type { Part } from '../domain/part.ts'
 import { readUploadFields } from '../domain/upload-fields.ts'
 import type { UploadFields } from '../domain/upload-fields.ts'
+import type { FreeSpace } from '../files/free-space.ts'
 import type { JobFiles } from '../files/job-files.ts'
 import type { Workspace } from '../files/workspace.ts'
 import type { Idempotency, JobStore, KeyedJob, NewJob } from '../store/jobs.ts'
@@ -18,6 +19,7 @@ import type { UploadsUnderWay } from './uploads-under-way.ts'
 export type UploadContext = {
   readonly store: JobStore
   readonly files: JobFiles
+  readonly space: Pick<FreeSpace, 'demand'>
   /** Names of the services there are, in lower case. */
   readonly services: ReadonlySet<string>
   readonly clients: Clients

@@ -48,7 +48,9 @@ export class Lab implements AsyncDisposable {
     through: readonly string[] = [],
   ): Program {
     const executable = this.#executable
-    const program = new Program(args, this.directory, env, {
+    // Test machines may be nearly full.
+    const environment = { MIN_FREE_SPACE: '0', ...env }
+    const program = new Program(args, this.directory, environment, {
       through,
       ...(executable !== undefined && { executable }),
     })

@@ -1,9 +1,12 @@
 /** What a client remembers beside its payloads: a small SQLite file in its data directory. */
 import { randomBytes, randomInt } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
+import type { SQLInputValue } from 'node:sqlite'
 import { messageOf } from '../../domain/errors.ts'
 import type { ClientMemory } from '../client-memory.ts'
 import { StoreError } from './database.ts'
+import { DatabaseGuard } from './guard.ts'
+import type { OnBroken } from './guard.ts'
 import { integer, text } from './rows.ts'
 
 /** So many ids are reserved by one durable write; a restart skips what is left of them. */
@@ -31,14 +34,15 @@ create index if not exists refused_keys_at on refused_keys (at_ms);
  * Opens or creates a client's memory.
  *
  * @param path a file, or `:memory:`.
+ * @param onBroken see `openJobStore`.
  * @throws StoreError if it cannot be used.
  */
-export function openClientMemory(path: string): ClientMemory {
+export function openClientMemory(path: string, onBroken: OnBroken = () => {}): ClientMemory {
   try {
     const database = new DatabaseSync(path)
     database.exec('pragma journal_mode = wal; pragma synchronous = full;')
     database.exec(schema)
-    return new SqliteClientMemory(database)
+    return new SqliteClientMemory(database, new DatabaseGuard(path, onBroken))
   } catch (error) {
     throw new StoreError(`cannot use ${path}: ${messageOf(error)}`, { cause: error })
   }
@@ -47,11 +51,13 @@ export function openClientMemory(path: string): ClientMemory {
 class SqliteClientMemory implements ClientMemory {
   readonly instance: string
   readonly #database: DatabaseSync
+  readonly #guard: DatabaseGuard
   #nextId: number
   #reservedId: number
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, guard: DatabaseGuard) {
     this.#database = database
+    this.#guard = guard
     database
       .prepare('insert or ignore into client (id, instance, reserved_id) values (1, ?, ?)')
       .run(randomBytes(8).toString('hex'), randomInt(0, highestFirstId))
@@ -64,16 +70,14 @@ class SqliteClientMemory implements ClientMemory {
   nextPayloadId(): number {
     if (this.#nextId > this.#reservedId) {
       const reserved = this.#reservedId + idsAtOnce
-      this.#database.prepare('update client set reserved_id = ?').run(reserved)
+      this.#run('update client set reserved_id = ?', reserved)
       this.#reservedId = reserved
     }
     return this.#nextId++
   }
 
   refuse(key: string, nowMs: number): void {
-    this.#database
-      .prepare('insert or ignore into refused_keys (key, at_ms) values (?, ?)')
-      .run(key, nowMs)
+    this.#run('insert or ignore into refused_keys (key, at_ms) values (?, ?)', key, nowMs)
   }
 
   forget(key: string, nowMs: number): void {
@@ -86,11 +90,16 @@ class SqliteClientMemory implements ClientMemory {
   }
 
   isRefused(key: string): boolean {
-    return this.#database.prepare('select 1 from refused_keys where key = ?').get(key) !== undefined
+    const sql = 'select 1 from refused_keys where key = ?'
+    return this.#guard.run(() => this.#database.prepare(sql).get(key)) !== undefined
   }
 
   dropRefusals(beforeMs: number): void {
-    this.#database.prepare('delete from refused_keys where at_ms < ?').run(beforeMs)
+    this.#run('delete from refused_keys where at_ms < ?', beforeMs)
+  }
+
+  #run(sql: string, ...parameters: readonly SQLInputValue[]): void {
+    this.#guard.run(() => this.#database.prepare(sql).run(...parameters))
   }
 
   [Symbol.dispose](): void {

@@ -1,4 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { BrokenDatabase } from './guard.ts'
+import type { DatabaseGuard } from './guard.ts'
 
 type Write = {
   readonly run: () => unknown
@@ -15,14 +17,21 @@ type Write = {
  */
 export class GroupCommit {
   readonly #database: DatabaseSync
+  readonly #guard: DatabaseGuard
   /** Called after each commit, before those who await a write go on. */
   readonly #committed: () => void
   /** Called when all that was waiting was rolled back. */
   readonly #undone: () => void
   #writes: Write[] = []
 
-  constructor(database: DatabaseSync, committed: () => void, undone: () => void) {
+  constructor(
+    database: DatabaseSync,
+    guard: DatabaseGuard,
+    committed: () => void,
+    undone: () => void,
+  ) {
     this.#database = database
+    this.#guard = guard
     this.#committed = committed
     this.#undone = undone
   }
@@ -35,7 +44,12 @@ export class GroupCommit {
     return promise
   }
 
-  /** Commits what is waiting, now. */
+  /**
+   * Commits what is waiting, now.
+   *
+   * When the database cannot be relied on any more, nobody who waits is told anything: whether it
+   * was committed shows when it is opened again.
+   */
   flush(): void {
     const writes = this.#writes
     this.#writes = []
@@ -43,10 +57,13 @@ export class GroupCommit {
     const database = this.#database
     const settle: (() => void)[] = []
     try {
-      database.exec('begin immediate')
-      for (const write of writes) settle.push(this.#runOne(write))
-      database.exec('commit')
+      this.#guard.run(() => {
+        database.exec('begin immediate')
+        for (const write of writes) settle.push(this.#runOne(write))
+        database.exec('commit')
+      })
     } catch (error) {
+      if (error instanceof BrokenDatabase) return
       if (database.isTransaction) database.exec('rollback')
       this.#undone()
       for (const write of writes) write.reject(error)
@@ -60,10 +77,11 @@ export class GroupCommit {
     const database = this.#database
     database.exec('savepoint one')
     try {
-      const value = run()
+      const value = this.#guard.run(run)
       database.exec('release one')
       return () => resolve(value as never)
     } catch (error) {
+      if (error instanceof BrokenDatabase) throw error
       // A full disk or an I/O error may have ended the whole transaction already.
       if (!database.isTransaction) throw error
       database.exec('rollback to one; release one')

@@ -1,4 +1,5 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import type { DatabaseGuard } from './guard.ts'
 
 /** Every statement that the server's store runs, prepared once. */
 export const statements = {
@@ -64,9 +65,22 @@ export const statements = {
   lastChange: 'select at_ms from history order by id desc limit 1',
 } as const
 
-export type JobStatements = Readonly<Record<keyof typeof statements, StatementSync>>
+type Statement = Pick<StatementSync, 'get' | 'all' | 'run'>
 
-export function prepareJobStatements(database: DatabaseSync): JobStatements {
-  const prepared = Object.entries(statements).map(([name, sql]) => [name, database.prepare(sql)])
+export type JobStatements = Readonly<Record<keyof typeof statements, Statement>>
+
+export function prepareJobStatements(database: DatabaseSync, guard: DatabaseGuard): JobStatements {
+  const prepared = Object.entries(statements).map(([name, sql]) => [
+    name,
+    guarded(database.prepare(sql), guard),
+  ])
   return Object.fromEntries(prepared) as JobStatements
+}
+
+function guarded(statement: StatementSync, guard: DatabaseGuard): Statement {
+  const call =
+    (name: keyof Statement) =>
+    (...parameters: SQLInputValue[]) =>
+      guard.run(() => statement[name](...parameters))
+  return { get: call('get'), all: call('all'), run: call('run') } as Statement
 }

@@ -18,6 +18,8 @@ import type {
 } from '../jobs.ts'
 import { openDatabase } from './database.ts'
 import { GroupCommit } from './group-commit.ts'
+import { DatabaseGuard } from './guard.ts'
+import type { OnBroken } from './guard.ts'
 import { prepareJobStatements } from './job-statements.ts'
 import type { JobStatements } from './job-statements.ts'
 import { integer, maybeInteger, text, toAttempt, toHistoryEntry, toJob } from './rows.ts'
@@ -32,15 +34,18 @@ const mostPassedOver = 100
  * Opens the store of a server.
  *
  * @param path the database file, or `:memory:`.
+ * @param onBroken ends the process when the file cannot be relied on any more; whoever waits for
+ *   something then hears nothing, or that it is so.
  * @throws StoreError if the file cannot be used.
  */
-export function openJobStore(path: string, rules: Rules): JobStore {
-  return new SqliteJobStore(openDatabase(path), rules)
+export function openJobStore(path: string, rules: Rules, onBroken: OnBroken = () => {}): JobStore {
+  return new SqliteJobStore(openDatabase(path), rules, new DatabaseGuard(path, onBroken))
 }
 
 class SqliteJobStore implements JobStore {
   readonly serverId: string
   readonly #database: DatabaseSync
+  readonly #guard: DatabaseGuard
   readonly #rules: Rules
   readonly #sql: JobStatements
   readonly #commits: GroupCommit
@@ -48,12 +53,14 @@ class SqliteJobStore implements JobStore {
   #changes: JobChange[] = []
   #highestId: number
 
-  constructor(database: DatabaseSync, rules: Rules) {
+  constructor(database: DatabaseSync, rules: Rules, guard: DatabaseGuard) {
     this.#database = database
+    this.#guard = guard
     this.#rules = rules
-    this.#sql = prepareJobStatements(database)
+    this.#sql = prepareJobStatements(database, guard)
     this.#commits = new GroupCommit(
       database,
+      guard,
       () => this.#tell(),
       () => (this.#changes = []),
     )
@@ -281,7 +288,7 @@ class SqliteJobStore implements JobStore {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#commits.flush()
-    this.#database.close()
+    this.#guard.run(() => this.#database.close())
   }
 
   /** One step of a job: the conditional write, the attempt's marks and the row of history. */
