@@ -44,16 +44,24 @@ export class Loop {
   async #run(): Promise<void> {
     const { signal } = this.#stopping
     let faults = 0
+    let told: string | undefined
     while (!signal.aborted) {
       this.#awake = false
       let pauseMs: number | undefined
       try {
         pauseMs = await this.#body(signal)
+        if (told !== undefined) this.#log.info({ loop: this.#name }, `the ${this.#name} goes on`)
         faults = 0
+        told = undefined
       } catch (error) {
         if (signal.aborted) return
         pauseMs = Math.min(longestPauseMs, 100 * 2 ** faults++)
-        this.#log.error({ err: error, loop: this.#name }, `the ${this.#name} met a fault`)
+        // The same again, such as a full disk, is no news.
+        const what = String(error)
+        if (what !== told) {
+          this.#log.error({ err: error, loop: this.#name }, `the ${this.#name} met a fault`)
+        }
+        told = what
       }
       if (!this.#awake && !signal.aborted) await this.#sleep(pauseMs)
     }

@@ -6,12 +6,13 @@
  */
 import { ClockWatch } from '../domain/clock-watch.ts'
 import type { Reading } from '../domain/clock-watch.ts'
+import { isFullDatabase } from '../domain/errors.ts'
 import { sayDuration } from '../domain/duration.ts'
 import type { Payload } from '../domain/payload.ts'
 import { Loop } from '../loop.ts'
 import type { EndedPayloads } from '../store/payloads.ts'
 import type { ClientContext } from './context.ts'
-import { removePayload } from './kill.ts'
+import { removeNoting } from './kill.ts'
 
 /** Payloads of one server that are removed before the next one's turn comes. */
 const batchSize = 50
@@ -57,13 +58,13 @@ export class Cleaner {
    * @returns after how many milliseconds to look again.
    */
   async clean(signal: AbortSignal): Promise<number> {
-    const { store, memory, log } = this.#context
+    const { store, log } = this.#context
     for (;;) {
       const now = this.#readClocks()
       const { restMs, warning } = this.#watch.look(now)
       if (warning !== undefined) log.warn(warning)
       if (restMs > 0) return restMs
-      memory.dropRefusals(now.wallMs - rememberKeysMs)
+      this.#dropRefusals(now.wallMs - rememberKeysMs)
       const groups = store
         .ended()
         .map((group) => ({ serverId: group.serverId, dueMs: this.#dueMs(group, now) }))
@@ -74,6 +75,15 @@ export class Cleaner {
       if (removed > 0 && !signal.aborted) continue
       const dues = groups.map(({ dueMs }) => dueMs)
       return this.#watch.pauseMs(dues.length === 0 ? undefined : Math.min(...dues))
+    }
+  }
+
+  /** On a full disk that can wait, and what frees it comes first. */
+  #dropRefusals(beforeMs: number): void {
+    try {
+      this.#context.memory.dropRefusals(beforeMs)
+    } catch (error) {
+      if (!isFullDatabase(error)) throw error
     }
   }
 
@@ -107,10 +117,11 @@ export class Cleaner {
   async #remove(payload: Payload, wallMs: number): Promise<void> {
     const { memory, log, maxAgeMs } = this.#context
     const { id, origin, endedAtMs } = payload
-    if (origin) memory.refuse(origin.key, wallMs)
     const age = `it ended ${sayDuration(wallMs - (endedAtMs ?? wallMs))} ago`
     const why = origin ? `${age}, and its server is silent for ${sayDuration(maxAgeMs)}` : age
     log.info({ payload: id, job: origin?.jobId }, `payload ${id} is removed: ${why}`)
-    await removePayload(this.#context, id)
+    await removeNoting(this.#context, id, () => {
+      if (origin) memory.refuse(origin.key, wallMs)
+    })
   }
 }

@@ -1,4 +1,5 @@
 /** Ending payloads, and refusing what has not come yet. */
+import { isFullDatabase } from '../domain/errors.ts'
 import { payloadEnded } from '../domain/payload.ts'
 import type { Payload } from '../domain/payload.ts'
 import type { ClientRoom } from './room.ts'
@@ -14,9 +15,17 @@ export async function kill(room: ClientRoom, payload: Payload, reason: string): 
   // First in the table, so that nothing can start it meanwhile; then on disk; then for real.
   const marked = store.change(id, status, status, { killReason: reason })
   if (!marked) return
-  await files.writeKillReason(id, reason)
+  let fault: unknown
+  try {
+    await files.writeKillReason(id, reason)
+  } catch (error) {
+    // Who asked hears of it, and asks again; but what fills a disk has to end on a full one too.
+    fault = error
+    if (status === 'Running') store.change(id, status, status, { killReason: null })
+  }
   if (status === 'Prepared') runner.settle(marked, { status: 'Killed', message: reason })
   else runner.kill(id, reason)
+  if (fault !== undefined) throw fault
 }
 
 /**
@@ -61,13 +70,31 @@ export async function forgetKey(room: ClientRoom, key: string): Promise<boolean>
   const payload = room.store.findByKey(key)
   if (!payload) return true
   if (!payloadEnded(payload.status)) return false
-  room.memory.forget(key, Date.now())
-  await removePayload(room, payload.id)
+  await removeNoting(room, payload.id, () => room.memory.forget(key, Date.now()))
   return true
 }
 
+/**
+ * Notes something of an ended payload's key, and then removes the payload. On a full disk its files
+ * go first, for they may be what fills it.
+ */
+export async function removeNoting(
+  context: Pick<ClientRoom, 'store' | 'files' | 'drain' | 'log'>,
+  id: number,
+  note: () => void,
+): Promise<void> {
+  try {
+    note()
+  } catch (error) {
+    if (!isFullDatabase(error)) throw error
+    await context.files.remove(id)
+    note()
+  }
+  await removePayload(context, id)
+}
+
 /** Removes a payload from the table and from the disk. */
-export async function removePayload(
+async function removePayload(
   { store, files, drain, log }: Pick<ClientRoom, 'store' | 'files' | 'drain' | 'log'>,
   id: number,
 ): Promise<void> {

@@ -1,7 +1,7 @@
 /** The last step of a payload: its work directory becomes one ZIP, once, and the payload is final. */
 import { rm } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Fault, messageOf } from '../domain/errors.ts'
+import { isOfDisk, messageOf } from '../domain/errors.ts'
 import type { Ending } from '../domain/job.ts'
 import { ownDirectory } from '../domain/names.ts'
 import { signalOf } from '../domain/payload.ts'
@@ -17,7 +17,7 @@ import type { ClientContext } from './context.ts'
 
 export type Verdict = { readonly status: Ending; readonly message: string }
 
-/** A full disk may have room again soon; after so many tries the script's files are given up. */
+/** A disk may have room again soon, or be well; after so many tries the script's files are given up. */
 const mostTries = 3
 const retryMs = 5_000
 
@@ -54,18 +54,23 @@ export async function pack(
       return
     } catch (error) {
       log.error({ err: error, payload: id }, `payload ${id} could not be packed`)
-      await rm(paths.result, { force: true })
-      const mayPass = error instanceof Fault && error.code === 'no_space'
-      if (root === null || (mayPass && ++failures < mostTries)) {
+      await rm(paths.result, { force: true }).catch(() => {})
+      if (root === null || (isOfDisk(error) && ++failures < mostTries)) {
         await delay(retryMs, undefined, { signal })
         continue
       }
-      final = { status: 'Failed', message: `the result could not be packed: ${messageOf(error)}` }
+      final = { status: 'Failed', message: `the result could not be packed: ${tell(error, paths)}` }
       root = null
       // Perhaps it is what fills the disk, and nobody will see it any more.
       await removeTree(paths.work)
     }
   }
+}
+
+/** Names the disk, if it was that. */
+function tell(error: unknown, { directory }: PayloadPaths): string {
+  const message = messageOf(error)
+  return isOfDisk(error) ? `${message} (the disk of its client, in ${directory})` : message
 }
 
 /** What of ours is in a result. */

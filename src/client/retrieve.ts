@@ -1,5 +1,6 @@
 /** What can be had of a payload: how it is, its result, or its files as they are now. */
-import { Fault } from '../domain/errors.ts'
+import { rm, stat } from 'node:fs/promises'
+import { Fault, asFault, isOfDisk, systemCode } from '../domain/errors.ts'
 import { payloadEnded } from '../domain/payload.ts'
 import type { Payload } from '../domain/payload.ts'
 import { archive } from '../files/archive.ts'
@@ -15,19 +16,39 @@ export function findPayload({ store }: ClientContext, id: number): Payload {
   return payload
 }
 
-/** The packed result of an ended payload. What is being read goes on to its end if it is removed. */
+/**
+ * The packed result of an ended payload. What is being read goes on to its end if it is removed.
+ *
+ * @throws Fault `conflict` if it has not ended; `gone` if the disk has not kept what was packed.
+ */
 export async function result(
   context: ClientContext,
   { id, result: packed }: Payload,
 ): Promise<Zip> {
   if (!packed) throw new Fault('conflict', `payload ${id} has not ended`)
   const { sizeBytes } = packed
+  const file = context.files.paths(id).result
   try {
-    return { content: await readFrom(context.files.paths(id).result, sizeBytes), sizeBytes }
+    const { size } = await stat(file)
+    if (size !== sizeBytes) throw gone(id, `it has ${size} bytes instead of ${sizeBytes}`)
+    const content = await readFrom(file, sizeBytes)
+    content.once('error', (error) => void giveUp(context, id, error))
+    return { content, sizeBytes }
   } catch (error) {
     findPayload(context, id) // it may have been removed just now
-    throw error
+    throw systemCode(error) === 'ENOENT' ? gone(id, 'it is not there') : error
   }
+}
+
+/** What cannot be read whole is of no use: whoever asks again is told so. */
+async function giveUp({ files, log }: ClientContext, id: number, error: Error): Promise<void> {
+  if (!isOfDisk(asFault(error))) return
+  log.error({ err: error, payload: id }, `the result of payload ${id} cannot be read`)
+  await rm(files.paths(id).result, { force: true }).catch(() => {})
+}
+
+function gone(id: number, why: string): Fault {
+  return new Fault('gone', `the disk has not kept the result of payload ${id}: ${why}`)
 }
 
 /** The work directory as it is now, or the result of an ended payload. */

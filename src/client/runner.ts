@@ -1,9 +1,10 @@
 /** Starts prepared payloads, sees them end, and has them packed. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { messageOf } from '../domain/errors.ts'
+import { asFault, messageOf } from '../domain/errors.ts'
 import { judge } from '../domain/payload.ts'
 import type { Payload } from '../domain/payload.ts'
 import type { Execution, Task } from '../executors/executor.ts'
+import { isFullAt } from '../files/free-space.ts'
 import { lastLine } from '../files/read.ts'
 import { Loop } from '../loop.ts'
 import { step } from './changes.ts'
@@ -147,8 +148,8 @@ export class Runner {
       execution = await executor.start(this.taskOf(payload))
     } catch (error) {
       log.error({ err: error, payload: payload.id }, `payload ${payload.id} could not be started`)
-      const message = `run.sh could not be started: ${messageOf(error)}`
-      const verdict: Verdict = { status: 'Failed', message }
+      const message = `run.sh could not be started: ${messageOf(asFault(error))}`
+      const verdict = await this.#tellDisk(payload.id, { status: 'Failed', message })
       return pack(this.#context, payload, verdict, undefined, this.#stopping.signal)
     }
     await this.#follow(payload, execution)
@@ -170,8 +171,19 @@ export class Runner {
   /** What the script said last is most often why it failed. */
   async #explain(id: number, verdict: Verdict): Promise<Verdict> {
     if (verdict.status !== 'Failed') return verdict
-    const line = await lastLine(this.#context.files.paths(id).stderr)
-    return line === '' ? verdict : { ...verdict, message: `${verdict.message}; stderr: ${line}` }
+    const line = await lastLine(this.#context.files.paths(id).stderr).catch(() => '')
+    const said = line === '' ? '' : `; stderr: ${line}`
+    return this.#tellDisk(id, { ...verdict, message: `${verdict.message}${said}` })
+  }
+
+  /** On a full disk nothing may have been said of what was wrong. */
+  async #tellDisk(id: number, verdict: Verdict): Promise<Verdict> {
+    const { directory } = this.#context.files.paths(id)
+    if (!(await isFullAt(directory))) return verdict
+    return {
+      ...verdict,
+      message: `${verdict.message}; the disk of its client, in ${directory}, is full`,
+    }
   }
 
   async #follow({ id }: Payload, execution: Execution): Promise<void> {

@@ -10,7 +10,7 @@ import { adopt } from './adopted.ts'
 import type { Execution, Executor, Task } from './executor.ts'
 import { findLeftovers, idsStillRiseFrom, signal } from './processes.ts'
 import { readExit } from './records.ts'
-import { alreadyStarted, supervisor } from './supervisor.ts'
+import { alreadyStarted, noRecords, supervisor } from './supervisor.ts'
 import { endLeftovers } from './leftovers.ts'
 import { Termination } from './termination.ts'
 
@@ -100,7 +100,9 @@ class BashExecution implements Execution {
     const record = await readExit(this.#task.paths.exit)
     if (record) return { ...record, killReason }
     if (child.exitCode === alreadyStarted) return this.#followOther()
-    if (killReason !== null) return { exitCode: null, cpuSeconds: null, killReason }
+    if (killReason !== null || child.exitCode === noRecords) {
+      return { exitCode: null, cpuSeconds: null, killReason }
+    }
     return 'lost'
   }
 

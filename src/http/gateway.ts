@@ -57,6 +57,10 @@ export function httpGateway({ call, connections }: Calls): ClientGateway {
 
     async result(address, key, signal) {
       const response = await call({ method: 'GET', url: beside(address, `result/${key}`), signal })
+      // It has it no more, or not whole: as if it were not what was announced.
+      if (response.statusCode === 410) {
+        throw new Fault('conflict', (await refusal(response)).message)
+      }
       return expectZip(response)
     },
 

@@ -50,7 +50,11 @@ export interface ClientGateway {
     watch: Watch,
   ): Promise<SubmitAnswer>
 
-  /** The ZIP of an ended payload. */
+  /**
+   * The ZIP of an ended payload.
+   *
+   * @throws Fault `conflict` if the client's disk has not kept it.
+   */
   result(address: ClientAddress, key: string, signal: AbortSignal): Promise<Readable>
 
   /** The ZIP of a payload's work directory as it is now. */

@@ -28,6 +28,8 @@ type Fetch = {
   readonly end: AttemptEnd
   failures: number
   mismatches: number
+  /** Why it failed the last time: the same again is no news. */
+  told?: string
   /** By the monotonic clock. */
   notBefore: number
 }
@@ -104,6 +106,7 @@ export class Getter {
     try {
       const now = await store.findByKey(attempt.key)
       if (now?.job.attempt !== attempt.number || !isActive(now.job.status)) return
+      await files.demandRoom(fetch.end.result)
       const body = await gateway.result(attempt.client, attempt.key, this.#stopping.signal)
       await files.storeResult(job.id, attempt.number, body, fetch.end.result)
       await recordEnd(this.#context, job.id, {
@@ -113,10 +116,15 @@ export class Getter {
       })
     } catch (error) {
       if (this.#stopping.signal.aborted) return
-      log.warn(
-        { job: job.id, ...(!(error instanceof Fault) && { err: error }) },
-        `the result of job ${job.id} could not be fetched, will be tried again: ${messageOf(error)}`,
-      )
+      const { code, message } =
+        error instanceof Fault ? error : { code: '', message: messageOf(error) }
+      if ((code || message) !== fetch.told) {
+        log.warn(
+          { job: job.id, ...(!(error instanceof Fault) && { err: error }) },
+          `the result of job ${job.id} could not be fetched, will be tried again: ${message}`,
+        )
+      }
+      fetch.told = code || message
       return this.#tryAgain(fetch, error)
     }
     this.#forget(fetch.active)

@@ -1,6 +1,6 @@
 /** One payload at a client of version 2.2.3: asked for, ended where it is to end, and fetched. */
 import type { Readable } from 'node:stream'
-import { Fault, isAbort, messageOf } from '../domain/errors.ts'
+import { Fault, isAbort, isOfDisk, messageOf } from '../domain/errors.ts'
 import type { ClientAddress, Ending } from '../domain/job.ts'
 import { markerOf } from '../domain/marker.ts'
 import { judge, timeLimitReason } from '../domain/payload.ts'
@@ -164,7 +164,8 @@ export class OlderPayload {
       // Another payload has its id now: this one is nowhere any more.
       const isLost = error instanceof Fault && /conflict|not_found/.test(error.code)
       if (isLost) return this.lose(active, messageOf(error))
-      if (isAbort(error) || this.#troubles < mostTroubles) throw error
+      // Our own disk is not the client's fault: it waits until there is room.
+      if (isAbort(error) || isOfDisk(error) || this.#troubles < mostTroubles) throw error
       const why = `its result cannot be had: ${messageOf(error)}`
       const verdict = this.#verdict(active, status, null)
       if (verdict.status === 'Completed') return this.lose(active, why)

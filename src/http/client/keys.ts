@@ -27,6 +27,7 @@ export function keyRoutes(app: App, steps: ClientSteps): void {
           200: zip('The packed result of a payload that has ended, however.'),
           404: job('There is no payload under this key.'),
           409: job('The payload has not ended.'),
+          410: job('The disk has not kept it.'),
           ...malformed,
         },
       },
