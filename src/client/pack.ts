@@ -59,11 +59,20 @@ export async function pack(
         await delay(retryMs, undefined, { signal })
         continue
       }
-      final = { status: 'Failed', message: `the result could not be packed: ${tell(error, paths)}` }
+      final = withoutFiles(verdict, tell(error, paths))
       root = null
       // Perhaps it is what fills the disk, and nobody will see it any more.
       await removeTree(paths.work)
     }
+  }
+}
+
+/** A script that was ended stays so; no other has completed. */
+function withoutFiles({ status, message }: Verdict, why: string): Verdict {
+  const said = message === '' ? '' : `${message}; `
+  return {
+    status: status === 'Killed' ? status : 'Failed',
+    message: `${said}the result could not be packed: ${why}`,
   }
 }
 

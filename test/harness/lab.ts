@@ -19,6 +19,8 @@ type Settings = {
 export type ServerSettings = Settings & {
   /** Addresses of the clients of each service. */
   readonly services: Record<string, readonly string[]>
+  /** Its database, if it is not to be beside its directory. */
+  readonly dbPath?: string
 }
 
 /** A server that is up, with its API. */
@@ -72,11 +74,12 @@ export class Lab implements AsyncDisposable {
   async server(settings: ServerSettings): Promise<ServerUnderTest> {
     const { name = 'server', services, args = [], env = {}, through = [] } = settings
     const dataPath = join(this.directory, name)
+    const { dbPath = `${dataPath}.sqlite` } = settings
     const urls = Object.entries(services).map(([service, addresses]) => [
       `SERVICE_${service.toUpperCase()}_UPLOAD_URL`,
       addresses.map((address) => `${address}/submit`).join(','),
     ])
-    const flags = ['--data-path', dataPath, '--db-path', `${dataPath}.sqlite`, '--kill-grace', '1s']
+    const flags = ['--data-path', dataPath, '--db-path', dbPath, '--kill-grace', '1s']
     const environment = { ...Object.fromEntries(urls), ...env }
     const program = this.program(['server', '--port', '0', ...flags, ...args], environment, through)
     return { program, api: new Api(await program.address(), program) }
