@@ -27,8 +27,9 @@ for (const [what, options] of [
 ] as const) {
   test(`without any ${what} left an upload is answered with 507 and leaves nothing`, async (t) => {
     await using lab = await Lab.create()
-    await using disk = await SmallDisk.mount(join(lab.directory, 'server'), options)
-    if (typeof disk === 'string') return t.skip(disk)
+    const mounted = await SmallDisk.mount(join(lab.directory, 'server'), options)
+    if (typeof mounted === 'string') return t.skip(mounted)
+    await using disk = mounted
     const { api, program } = await lab.pair()
     if (what === 'inode') await disk.fillInodes()
     else await disk.fill(mebibyte)
@@ -47,8 +48,9 @@ for (const [what, options] of [
 test('when the disk of the database is full, uploads leave nothing and jobs wait', async (t) => {
   await using lab = await Lab.create()
   const directory = join(lab.directory, 'database')
-  await using disk = await SmallDisk.mount(directory, 'size=2m')
-  if (typeof disk === 'string') return t.skip(disk)
+  const mounted = await SmallDisk.mount(directory, 'size=2m')
+  if (typeof mounted === 'string') return t.skip(mounted)
+  await using disk = mounted
   const { api, program } = await lab.pair({ dbPath: join(directory, 'db.sqlite') })
   const hold = new Hold(lab)
   const running = await api.upload(`${hold.wait}; echo 1 > out`)
@@ -71,8 +73,9 @@ test('when the disk of the database is full, uploads leave nothing and jobs wait
 
 test('a result for which there is no room waits at the client', async (t) => {
   await using lab = await Lab.create()
-  await using disk = await SmallDisk.mount(join(lab.directory, 'server'), 'size=8m')
-  if (typeof disk === 'string') return t.skip(disk)
+  const mounted = await SmallDisk.mount(join(lab.directory, 'server'), 'size=8m')
+  if (typeof mounted === 'string') return t.skip(mounted)
+  await using disk = mounted
   const { api, program, client } = await lab.pair()
   const hold = new Hold(lab)
   const script = `${hold.wait}; head -c 3000000 /dev/urandom > big; sha256sum <big >sum`
@@ -93,8 +96,9 @@ test('a result for which there is no room waits at the client', async (t) => {
 
 test('below MIN_FREE_SPACE uploads are refused, jobs go on, and it is said once', async (t) => {
   await using lab = await Lab.create()
-  await using disk = await SmallDisk.mount(join(lab.directory, 'server'), 'size=16m')
-  if (typeof disk === 'string') return t.skip(disk)
+  const mounted = await SmallDisk.mount(join(lab.directory, 'server'), 'size=16m')
+  if (typeof mounted === 'string') return t.skip(mounted)
+  await using disk = mounted
   const { api, program } = await lab.pair({ env: { MIN_FREE_SPACE: '8MiB' } })
   const hold = new Hold(lab)
   const running = await api.upload(hold.wait)
@@ -125,8 +129,9 @@ test('the disk of the database is looked at too', async (t) => {
   await using lab = await Lab.create()
   const directory = join(lab.directory, 'database')
   await mkdir(directory)
-  await using disk = await SmallDisk.mount(directory, 'size=4m')
-  if (typeof disk === 'string') return t.skip(disk)
+  const mounted = await SmallDisk.mount(directory, 'size=4m')
+  if (typeof mounted === 'string') return t.skip(mounted)
+  await using _disk = mounted
   const { api, program } = await lab.server({
     services: { example: ['http://127.0.0.1:9'] },
     dbPath: join(directory, 'db.sqlite'),

@@ -73,7 +73,7 @@ export function sqliteCode(error: unknown): number | undefined {
 }
 
 /** Whether an error tells of the disk, so that the same may succeed on a disk that is well. */
-export function isOfDisk(error: unknown): boolean {
+export function isOfDisk(error: unknown): error is Fault {
   return error instanceof Fault && (error.code === 'no_space' || error.code === 'broken_disk')
 }
 

@@ -93,7 +93,10 @@ function replyError(
   const { status, message } = describe(error)
   if (status >= 500 && !(error instanceof Fault)) {
     log.error({ err: error }, `${request.method} ${request.url} met an unforeseen fault`)
-  } else if (isOfDisk(error)) log.error(`${request.method} ${request.url}: ${message}`)
+  } else if (isOfDisk(error) && error.cause !== undefined) {
+    // One that is not the disk's own but MIN_FREE_SPACE's was told when that began.
+    log.error({ err: error.cause }, `${request.method} ${request.url}: ${message}`)
+  }
   // Who is still sending would have its connection reset, and never see why, if it were closed now;
   // `linger` in multipart.ts sees to its end.
   if (!request.raw.complete) reply.raw.shouldKeepAlive = true

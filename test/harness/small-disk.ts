@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, open, rm } from 'node:fs/promises'
+import { mkdir, open, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { systemCode } from '../../src/domain/errors.ts'
@@ -43,6 +43,12 @@ export class SmallDisk implements AsyncDisposable {
     }
     const { size } = await handle.stat()
     await handle.truncate(Math.max(0, size - leaveBytes))
+  }
+
+  /** How much room there is. */
+  async freeBytes(): Promise<number> {
+    const { bavail, bsize } = await statfs(this.directory)
+    return bavail * bsize
   }
 
   /** Takes all the inodes there are. */
