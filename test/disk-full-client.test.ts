@@ -42,7 +42,7 @@ describe('a client with a full disk', { concurrency: 3 }, () => {
     await using lab = await Lab.create()
     const mounted = await mount(lab)
     if (typeof mounted === 'string') return t.skip(mounted)
-    await using _disk = mounted
+    await using disk = mounted
     const { api, program, client } = await lab.pair()
     const id = await api.upload('cat /dev/zero > big')
     // It is tried again for a while: another job might end and make room.
@@ -53,6 +53,7 @@ describe('a client with a full disk', { concurrency: 3 }, () => {
     assert.match(message, /the result could not be packed: there is no space left on the disk \(/)
     const files = await api.files(id, 'download_partial')
     assert.ok(files.has('.orchestrator/job.json') && !files.has('big'))
+    assert.ok((await disk.freeBytes()) > mebibyte, 'what filled it is gone')
     assert.equal((await api.run('true')).status, 'Completed')
     assert.equal(await client.program.stop(), 0)
     return undefined

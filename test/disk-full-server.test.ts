@@ -131,10 +131,10 @@ test('the disk of the database is looked at too', async (t) => {
   await mkdir(directory)
   const mounted = await SmallDisk.mount(directory, 'size=4m')
   if (typeof mounted === 'string') return t.skip(mounted)
-  await using _disk = mounted
+  await using disk = mounted
   const { api, program } = await lab.server({
     services: { example: ['http://127.0.0.1:9'] },
-    dbPath: join(directory, 'db.sqlite'),
+    dbPath: join(disk.directory, 'db.sqlite'),
     args: ['--min-free-space', '4MiB'],
   })
   const { body } = await tryUpload(api)

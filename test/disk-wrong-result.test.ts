@@ -39,7 +39,8 @@ describe('a result at the client', { concurrency: 3 }, () => {
           ? await Injection.begin(client.program, 'error=EIO', 'read,pread64', [file])
           : undefined
       if (typeof begun === 'string') return t.skip(begun)
-      await using _injection = begun
+      await using injections = new AsyncDisposableStack()
+      if (begun) injections.use(begun)
       program.child.kill('SIGCONT')
       const job = await api.ended(id)
       assert.equal(job.status, 'Completed', program.said)
