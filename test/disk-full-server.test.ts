@@ -1,5 +1,6 @@
 /** A server whose disks are full: it says so, lives on, and goes on when there is room again. */
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -140,5 +141,25 @@ test('the disk of the database is looked at too', async (t) => {
   const { body } = await tryUpload(api)
   assert.match(body.message, /^the disk of DB_PATH has /)
   await until('it is said', () => times(program, /DB_PATH.*: uploads are refused/) === 1)
+  return undefined
+})
+
+test('a disk without any room left is freed by what has become too old', async (t) => {
+  await using lab = await Lab.create()
+  const mounted = await SmallDisk.mount(join(lab.directory, 'disk'), 'size=24m')
+  if (typeof mounted === 'string') return t.skip(mounted)
+  await using disk = mounted
+  const { api, program } = await lab.pair({ name: 'disk/server', env: { MAX_AGE: '3' } })
+  const reserve = join(disk.directory, 'server.sqlite.reserve')
+  await until('the reserve is there', () => existsSync(reserve))
+  const id = await api.upload({ 'run.sh': 'true', big: 'x'.repeat(4 * mebibyte) })
+  await api.ended(id)
+  await disk.fill()
+  assert.equal((await tryUpload(api)).status, 507)
+  await api.reached(id, 'Cleaned')
+  assert.equal(times(program, /its reserve is given up, to clean/), 1)
+  assert.equal((await api.run('true')).status, 'Completed')
+  await disk.free()
+  await until('it is there again', () => existsSync(reserve))
   return undefined
 })

@@ -4,6 +4,7 @@ import type { ServerConfig } from '../config/config.ts'
 import { isActive } from '../domain/job.ts'
 import { FreeSpace } from '../files/free-space.ts'
 import { JobFiles } from '../files/job-files.ts'
+import { Reserve } from '../files/reserve.ts'
 import { openCalls } from '../http/calls.ts'
 import { httpGateway } from '../http/gateway.ts'
 import { olderGateway } from '../http/older-gateway.ts'
@@ -43,7 +44,8 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
   const store = await openStore(config, files, log, starts)
   const { maxAgeMs } = config
   const lastSeenMs = await store.lastChangeAtMs()
-  const cleaner = new Cleaner({ store, files, log, maxAgeMs, lastSeenMs })
+  const reserve = new Reserve(`${resolve(config.dbPath)}.reserve`)
+  const cleaner = new Cleaner({ store, files, reserve, log, maxAgeMs, lastSeenMs })
   const calls = starts.use(openCalls())
   const gateway = httpGateway(calls)
   const olderOnes = olderGateway(calls.call)

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { pino } from 'pino'
 import { JobFiles } from '../files/job-files.ts'
+import { Reserve } from '../files/reserve.ts'
 import { openJobStore } from '../store/sqlite/jobs.ts'
 import { Cleaner } from './cleaner.ts'
 
@@ -31,7 +32,8 @@ async function setUp(lastSeenMs: number | null = null) {
   }
   const log = pino({ level: 'warn' }, stream)
   const readClocks = () => ({ ...clock })
-  const cleaner = new Cleaner({ store, files, log, maxAgeMs, lastSeenMs, readClocks })
+  const reserve = new Reserve(join(dataPath, 'reserve'))
+  const cleaner = new Cleaner({ store, files, reserve, log, maxAgeMs, lastSeenMs, readClocks })
   return {
     store,
     files,

@@ -5,9 +5,10 @@
  */
 import { ClockWatch } from '../domain/clock-watch.ts'
 import type { Reading } from '../domain/clock-watch.ts'
-import { messageOf } from '../domain/errors.ts'
+import { isFullDatabase, messageOf } from '../domain/errors.ts'
 import type { Job } from '../domain/job.ts'
 import type { JobFiles } from '../files/job-files.ts'
+import type { Reserve } from '../files/reserve.ts'
 import type { Log } from '../log.ts'
 import { Loop } from '../loop.ts'
 import type { JobStore } from '../store/jobs.ts'
@@ -18,6 +19,8 @@ const batchSize = 50
 export type CleanerContext = {
   readonly store: JobStore
   readonly files: Pick<JobFiles, 'remove'>
+  /** On the disk of the store. */
+  readonly reserve: Pick<Reserve, 'keep' | 'giveUp'>
   readonly log: Log
   readonly maxAgeMs: number
   /** The newest time that an earlier process wrote; `null` if there was none. */
@@ -55,7 +58,7 @@ export class Cleaner {
    * @returns after how many milliseconds to look again.
    */
   async clean(signal: AbortSignal): Promise<number> {
-    const { store, log, maxAgeMs } = this.#context
+    const { store, reserve, log, maxAgeMs } = this.#context
     while (!signal.aborted) {
       const now = this.#readClocks()
       const { restMs, warning } = this.#watch.look(now)
@@ -65,6 +68,7 @@ export class Cleaner {
       const cleaned = await this.#cleanBatch(ids, now.wallMs, signal)
       if (cleaned < batchSize) break
     }
+    await reserve.keep()
     const oldestMs = await store.oldestFinalAtMs()
     const dueMs =
       oldestMs === undefined ? undefined : oldestMs + maxAgeMs - this.#readClocks().wallMs
@@ -73,12 +77,22 @@ export class Cleaner {
 
   /** @returns how many jobs have become `Cleaned`. */
   async #cleanBatch(ids: readonly number[], nowMs: number, signal: AbortSignal): Promise<number> {
-    const { store, maxAgeMs } = this.#context
-    const fact = { is: 'aged', maxAgeMs } as const
-    const learnt = await Promise.all(ids.map((id) => store.learn(id, fact, nowMs)))
-    const jobs = learnt.filter((job) => job !== undefined)
+    const jobs = await this.#note(ids, nowMs)
     for (const job of jobs) if (!signal.aborted) await this.#removeFiles(job)
     return jobs.length
+  }
+
+  /** Commits that these are `Cleaned`; on a full disk, which is to be freed so, with the reserve. */
+  async #note(ids: readonly number[], nowMs: number): Promise<Job[]> {
+    const { store, reserve, log, maxAgeMs } = this.#context
+    const fact = { is: 'aged', maxAgeMs } as const
+    const learnAll = () => Promise.all(ids.map((id) => store.learn(id, fact, nowMs)))
+    const learnt = await learnAll().catch(async (error: unknown) => {
+      if (!isFullDatabase(error) || !(await reserve.giveUp())) throw error
+      log.warn('the disk of the database is full: its reserve is given up, to clean')
+      return learnAll()
+    })
+    return learnt.filter((job) => job !== undefined)
   }
 
   /** One that cannot be removed stops no other; it is tried again at the next start. */
