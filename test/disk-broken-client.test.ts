@@ -3,6 +3,7 @@
  * ever starts; its memory ends the process, while its scripts go on.
  */
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
@@ -58,6 +59,7 @@ test('a payload that could not be made durable is not taken, not even by the nex
       })
       assert.match(String(reason), /500: the disk has failed/, what)
       assert.ok(begun.count > 0, what)
+      assert.ok(!existsSync(directory), what)
     }
     const job = await api.ended(id)
     assert.equal(job.status, 'Completed', what)

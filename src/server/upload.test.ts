@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { Fault } from '../domain/errors.ts'
 import type { Part } from '../domain/part.ts'
+import { FreeSpace } from '../files/free-space.ts'
 import { JobFiles } from '../files/job-files.ts'
 import { openJobStore } from '../store/sqlite/jobs.ts'
 import type { Clients } from './clients.ts'
@@ -37,6 +38,7 @@ test('of uploads that come all the way to the store under one key, it takes one'
   context.after(() => rm(directory, { recursive: true }))
   const files = new JobFiles(directory)
   await files.prepare()
+  using space = new FreeSpace([], 0, () => {})
   await using store = openJobStore(':memory:', { maxAttempts: 3 })
   const clients = { areAllOlder: () => false, ofService: () => [] } as unknown as Clients
   // Each knows nothing of the others, as if the server had been started anew between them.
@@ -44,7 +46,7 @@ test('of uploads that come all the way to the store under one key, it takes one'
     const others = meeting(scripts.length)
     const sent = scripts.map((script) => {
       const services = new Set(['example'])
-      const all = { store, files, services, clients, underWay: new UploadsUnderWay() }
+      const all = { store, files, space, services, clients, underWay: new UploadsUnderWay() }
       return upload(all, parts(script, others), key)
     })
     return Promise.allSettled(sent)
