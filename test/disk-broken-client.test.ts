@@ -76,11 +76,10 @@ test('a payload that could not be made durable is not taken, not even by the nex
   return undefined
 })
 
-describe('a result', { concurrency: 5 }, () => {
+describe('a result', { concurrency: 2 }, () => {
   for (const [what, calls, path] of [
     ['cannot be written', writes, '/result.zip'],
     ['cannot be flushed', 'fdatasync', '/result.zip'],
-    ['cannot have its outcome written', writes, '/outcome.json.part'],
     ['cannot have its outcome named', renames, '/outcome.json.part'],
     ['cannot have its name flushed', 'fsync', ''],
   ] as const) {
