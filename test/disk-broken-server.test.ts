@@ -100,7 +100,12 @@ test('a result that could not be made durable is discarded, and fetched until it
     await api.reached(id, 'Running')
     const directory = join(lab.directory, 'server/jobs', String(id))
     {
-      const injection = await Injection.begin(program, eio, calls ?? '', [`${directory}${path}`])
+      // It is flushed while it gets its name.
+      const at = [
+        `${directory}${path}`,
+        ...(calls === 'fdatasync' ? [`${directory}${path}.part`] : []),
+      ]
+      const injection = await Injection.begin(program, eio, calls ?? '', at)
       if (typeof injection === 'string') return t.skip(injection)
       await using begun = injection
       await hold.release()
@@ -108,6 +113,9 @@ test('a result that could not be made durable is discarded, and fetched until it
         ({ job, msg }) => job === id && /not be fetched.*disk has failed/.test(msg),
       )
       await until('it was tried again', () => begun.count >= 2)
+      await until('nothing of it is there', async () => {
+        return (await readdir(directory)).join() === 'input'
+      })
       assert.equal((await api.job(id)).status, 'Running', what)
     }
     assert.equal((await api.ended(id)).status, 'Completed', what)
@@ -156,4 +164,27 @@ describe('a database', { concurrency: 2 }, () => {
       return undefined
     })
   }
+})
+
+test('a checkpoint that fails loses nothing', async (t) => {
+  await using lab = await Lab.create()
+  const services = { example: ['http://127.0.0.1:9'] }
+  const { api, program } = await lab.server({ services })
+  const database = join(lab.directory, 'server.sqlite')
+  const injection = await Injection.begin(program, eio, 'fsync,fdatasync', [database])
+  if (typeof injection === 'string') return t.skip(injection)
+  await using begun = injection
+  const ids: number[] = []
+  // Every thousand pages of its journal are a reason to try.
+  while (begun.count < 2) {
+    ids.push(...(await Promise.all([1, 2, 3, 4].map(() => api.upload('true')))))
+  }
+  assert.equal(await program.stop('SIGKILL'), 'SIGKILL')
+  const again = await lab.server({ services })
+  const found = await Promise.all(ids.map((id) => again.api.job(id)))
+  assert.deepEqual(
+    found.map(({ id, status }) => [id, status]),
+    ids.map((id) => [id, 'Queued']),
+  )
+  return undefined
 })
