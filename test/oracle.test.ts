@@ -80,6 +80,7 @@ function health(active: number, queued = 0): ServerHealth {
   return {
     status: 'ok',
     database: 'ok',
+    lowSpace: false,
     services: [
       { name: 'example', configured: true, queued, active, oldestQueuedSeconds, clients: [] },
     ],
