@@ -197,7 +197,7 @@ export class Sender {
         const reason = 'its client may have it, but cannot tell'
         return this.#settle(active, link, { is: 'unanswered', reason })
       }
-      const trouble = await this.#try(active, link, watch)
+      const trouble = await this.#try(active, link, watch, unknown)
       if (trouble === undefined) return
       unknown = true
       const isLate = performance.now() - sinceMs > this.#context.clientLostAfterMs
@@ -226,15 +226,25 @@ export class Sender {
     }
   }
 
-  /** @returns why it has to be sent again under the same key; `undefined` if it has not. */
-  async #try(active: ActiveJob, link: ClientLink, watch: Watch): Promise<string | undefined> {
+  /**
+   * @param mayHaveArrived whether an earlier try is on its way still, or there already.
+   * @returns why it has to be sent again under the same key; `undefined` if it has not.
+   */
+  async #try(
+    active: ActiveJob,
+    link: ClientLink,
+    watch: Watch,
+    mayHaveArrived: boolean,
+  ): Promise<string | undefined> {
     const { id } = active.job
     const { log } = this.#context
     const again = `job ${id} may have arrived, will be sent again`
     try {
       if (!(await this.#isStillToBeSent(active))) return
       const answer = await this.#send(active, link, watch)
-      if (answer.is !== 'unknown') {
+      // That this try was not taken says nothing of the one before it, which is made sure of first.
+      const isSure = answer.is !== 'not now' || !mayHaveArrived
+      if (answer.is !== 'unknown' && (isSure || (await this.#cancel(active, link, watch.signal)))) {
         await this.#settle(active, link, answer)
         return
       }

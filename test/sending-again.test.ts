@@ -1,0 +1,28 @@
+/** Sendings that may have arrived, and are made again: the same attempt is never given up unsurely. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Lab, until } from './harness/lab.ts'
+import { StandIn, taking } from './harness/stand-in.ts'
+
+test('a client that takes no second sending is asked to cancel the first, which may come still', async () => {
+  await using lab = await Lab.create()
+  const calls: string[] = []
+  await using client = await StandIn.create((body, response) => {
+    const key = /"key":"([\da-f-]+)"/.exec(body)?.[1]
+    calls.push(key ?? 'cancel')
+    if (calls.length === 1) return void response.destroy() // it may have arrived
+    // No slot is free for the second; so it is not there, but it may come.
+    response.statusCode = calls.length === 2 ? 503 : 200
+    if (key !== undefined && calls.length > 3) return taking()(body, response)
+    response.end(JSON.stringify({ message: 'no slot is free', known: false }))
+  })
+  const { api } = await lab.server({ services: { example: [client.address] } })
+  const id = await api.upload('true')
+  await api.reached(id, 'Submitted')
+  const [first, second, third, fourth] = calls
+  assert.ok(first === second && first !== fourth, calls.join(' '))
+  assert.equal(third, 'cancel', 'before another attempt is made')
+  await until('it is told', () =>
+    client.requests.some((request) => request.endsWith(`/payloads/${first}/cancel`)),
+  )
+})
