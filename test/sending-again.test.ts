@@ -26,3 +26,28 @@ test('a client that takes no second sending is asked to cancel the first, which 
     client.requests.some((request) => request.endsWith(`/payloads/${first}/cancel`)),
   )
 })
+
+test('a loss that came before the stream that would tell of it, and before the acceptance, is noticed', async () => {
+  await using lab = await Lab.create()
+  const taken: (() => void)[] = []
+  const take = taking()
+  await using client = await StandIn.create((body, response) => {
+    taken.push(() => take(body, response))
+    if (taken.length > 1) taken.at(-1)?.()
+  })
+  const { api, program } = await lab.server({ services: { example: [client.address] } })
+  const id = await api.upload('true')
+  await until('it is sent', () => taken.length === 1)
+  client.breakStreams()
+  await until('the stream is asked for again', () => client.streamsAsked > 0)
+  taken[0]?.()
+  await api.reached(id, 'Submitted')
+  // It has lost it by now.
+  client.answerStreams()
+  await program.line(({ job, to, attempt }) => job === id && to === 'Submitted' && attempt === 2)
+  const { attempts } = await api.job(id)
+  assert.deepEqual(
+    attempts.map(({ outcome }) => outcome),
+    ['the client has it no more', null],
+  )
+})

@@ -46,6 +46,7 @@ export class ClientLink implements Candidate {
   #state: LoadEvent | undefined
   #instance: string | null = null
   #again = new AbortController()
+  #stream: symbol | undefined
   #older: OlderClient | undefined
   #failures = 0
   #refusals = 0
@@ -95,9 +96,14 @@ export class ClientLink implements Candidate {
     return this.#instance
   }
 
-  /** Asks for a new snapshot: something that it told could not be acted on. */
+  /** Names its event stream, from the snapshot on. */
+  get stream(): symbol | undefined {
+    return this.#stream
+  }
+
+  /** Asks for a new snapshot: something that it told could not be acted on, or may be missing. */
   resync(): void {
-    if (this.reachable) this.#again.abort()
+    this.#again.abort()
   }
 
   /** It may be sent a job. */
@@ -203,6 +209,7 @@ export class ClientLink implements Candidate {
    */
   async #listen(signal: AbortSignal): Promise<boolean> {
     const { store, gateway } = this.#context
+    this.#stream = undefined
     const held = await store.active(this.address.uploadUrl)
     const accepted = held.filter(({ job }) => job.status !== 'Processing')
     const expected = new Set(accepted.map(({ attempt }) => attempt.key))
@@ -250,6 +257,7 @@ export class ClientLink implements Candidate {
         void this.#older?.stop()
         this.#older = undefined
         this.#instance = event.data.instance
+        this.#stream = Symbol('stream')
         this.#connected(event.data.load)
         return listener.onSnapshot(this.address, event.data, expected)
       case 'payload':
@@ -303,6 +311,7 @@ export class ClientLink implements Candidate {
     // What hung on them would hang for as long again once it is back: TCP tries ever more seldom.
     this.#breakStale = this.#context.gateway.markConnections(this.address)
     this.#state = undefined
+    this.#stream = undefined
     this.#lastTrouble = messageOf(error)
     const kind = error instanceof Fault ? error.code : 'unforeseen'
     if (kind !== this.#lastKind) {

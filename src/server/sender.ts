@@ -241,11 +241,15 @@ export class Sender {
     const again = `job ${id} may have arrived, will be sent again`
     try {
       if (!(await this.#isStillToBeSent(active))) return
+      const { stream } = link
       const answer = await this.#send(active, link, watch)
       // That this try was not taken says nothing of the one before it, which is made sure of first.
       const isSure = answer.is !== 'not now' || !mayHaveArrived
       if (answer.is !== 'unknown' && (isSure || (await this.#cancel(active, link, watch.signal)))) {
         await this.#settle(active, link, answer)
+        // A snapshot that was asked for while it was not accepted yet could not tell of its loss.
+        const isWatched = stream !== undefined && stream === link.stream
+        if (answer.is === 'accepted' && !isWatched && !link.older) link.resync()
         return
       }
       log.warn({ job: id }, `${again}: ${answer.reason}`)

@@ -17,6 +17,8 @@ export class StandIn implements AsyncDisposable {
   readonly #instance: string
   readonly #streams = new Set<ServerResponse>()
   readonly #heartbeat: NodeJS.Timeout
+  /** Those who ask for an event stream, while they are held. */
+  #waiting: ServerResponse[] | undefined
   #resultsAsked = 0
   #load: LoadEvent = { load: 0, slots: null, active: 0 }
 
@@ -78,6 +80,24 @@ export class StandIn implements AsyncDisposable {
     this.#send('payload', { key, id, status: 'Completed', message: '', result })
   }
 
+  /** Ends the event streams; who asks again waits until `answerStreams`. */
+  breakStreams(): void {
+    this.#waiting = []
+    for (const stream of this.#streams) stream.destroy()
+  }
+
+  /** Gives those who wait a snapshot without any payload. */
+  answerStreams(): void {
+    const waiting = this.#waiting ?? []
+    this.#waiting = undefined
+    for (const response of waiting) this.#beginStream(response)
+  }
+
+  /** How many wait for an event stream. */
+  get streamsAsked(): number {
+    return this.#waiting?.length ?? 0
+  }
+
   /** So many results that were asked for are owed. */
   get resultsAsked(): number {
     return this.#resultsAsked
@@ -96,6 +116,7 @@ export class StandIn implements AsyncDisposable {
   }
 
   #beginStream(response: ServerResponse): void {
+    if (this.#waiting) return void this.#waiting.push(response)
     const load = this.#load
     const snapshot = { protocol: protocolVersion, instance: this.#instance, load, payloads: [] }
     response.writeHead(200, { 'content-type': 'text/event-stream' })
