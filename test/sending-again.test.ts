@@ -1,6 +1,8 @@
 /** Sendings that may have arrived, and are made again: the same attempt is never given up unsurely. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { optionsPart } from '../src/domain/protocol.ts'
+import { form } from './harness/api.ts'
 import { Lab, until } from './harness/lab.ts'
 import { StandIn, taking } from './harness/stand-in.ts'
 
@@ -50,4 +52,23 @@ test('a loss that came before the stream that would tell of it, and before the a
     attempts.map(({ outcome }) => outcome),
     ['the client has it no more', null],
   )
+})
+
+test('a sending that was meant for an earlier instance of a client is refused by the next one', async () => {
+  await using lab = await Lab.create()
+  const { address } = await lab.client()
+  const { instance } = (await (await fetch(`${address}/health`)).json()) as { instance: string }
+  const submit = async (options: object, attempt: number) => {
+    const key = `${'a'.repeat(16)}-${String(attempt).padStart(32, '0')}`
+    const all = { key, jobId: 1, userId: '1', service: 'example', attempt, ...options }
+    const body = form('true', { [optionsPart]: JSON.stringify(all) })
+    const response = await fetch(`${address}/submit`, { method: 'POST', body })
+    return [response.status, ((await response.json()) as { message: string }).message]
+  }
+  assert.deepEqual(await submit({ instance: 'another' }, 1), [
+    410,
+    'this was sent to an earlier instance of this client, whose data is gone',
+  ])
+  assert.deepEqual(await submit({ instance }, 2), [200, ''])
+  assert.deepEqual(await submit({}, 3), [200, ''])
 })

@@ -44,8 +44,10 @@ export async function submit(
       if (part.kind === 'field') {
         if (part.name !== optionsPart) continue
         if (origin) throw new Fault('invalid', `part "${optionsPart}" was sent twice`)
-        origin = readOptions(part.value)
+        const { instance, ...options } = readOptions(part.value)
+        origin = options
         room.contacts.touch(serverOf(origin.key))
+        if (instance !== undefined && instance !== room.memory.instance) throw forAnother()
         const shortage = await room.space.look()
         const present = claimKey(room, origin.key, submission, shortage)
         if (present) return present
@@ -113,6 +115,14 @@ function refusedKey(why = 'it was cancelled or forgotten'): Fault {
   return new Fault('gone', `this key is refused: ${why}`)
 }
 
+/** Its script may have run, and nothing here remembers it. */
+function forAnother(): Fault {
+  return new Fault(
+    'gone',
+    'this was sent to an earlier instance of this client, whose data is gone',
+  )
+}
+
 /** A server that knows keys takes us for a 2.2.3 client, which was here until just now. */
 function mistaken(): Fault {
   return new Fault('busy', 'this is no client of version 2.2.3: ask it for /events')
@@ -123,7 +133,7 @@ function tooLarge({ maxPayloadBytes }: ClientRoom): () => Fault {
     new Fault('too_large', `the files are larger than MAX_UPLOAD_SIZE here (${maxPayloadBytes} B)`)
 }
 
-function readOptions(text: string): PayloadOrigin {
+function readOptions(text: string): SubmitOptions {
   let options: unknown
   try {
     options = JSON.parse(text)

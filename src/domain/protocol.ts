@@ -63,6 +63,8 @@ export const SubmitOptions = Type.Object({
   userId: Type.String(),
   service: Type.String(),
   attempt: Type.Integer({ minimum: 1 }),
+  /** Only this instance may take it: another one cannot know whether it has run already. */
+  instance: Type.Optional(Type.String({ minLength: 1 })),
 })
 export type SubmitOptions = Static<typeof SubmitOptions>
 

@@ -280,6 +280,7 @@ export class Sender {
         userId: job.userId,
         service: job.service,
         attempt: attempt.number,
+        ...(attempt.instance !== null && { instance: attempt.instance }),
       }
       return link.older
         ? await link.older.submit(active, inputs, watch)
