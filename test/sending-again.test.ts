@@ -1,5 +1,6 @@
 /** Sendings that may have arrived, and are made again: the same attempt is never given up unsurely. */
 import assert from 'node:assert/strict'
+import type { ServerResponse } from 'node:http'
 import { test } from 'node:test'
 import { optionsPart } from '../src/domain/protocol.ts'
 import { form } from './harness/api.ts'
@@ -71,4 +72,32 @@ test('a sending that was meant for an earlier instance of a client is refused by
   ])
   assert.deepEqual(await submit({ instance }, 2), [200, ''])
   assert.deepEqual(await submit({}, 3), [200, ''])
+})
+
+test('a payload that is said to be there, and is lost by then, keeps no job from being terminated', async () => {
+  await using lab = await Lab.create()
+  const kills: ServerResponse[] = []
+  await using client = await StandIn.create((body, response) => {
+    if (body !== '') return // of the sending nothing is heard
+    kills.push(response)
+    if (kills.length > 1) response.end('{"known":false}')
+  })
+  const { api } = await lab.server({ services: { example: [client.address] } })
+  const id = await api.upload('true')
+  await api.reached(id, 'Processing')
+  const isEnded = api.ended(id)
+  const terminated = api.terminate(id)
+  await until('its client is asked', () => kills.length === 1)
+  client.breakStreams()
+  await until('the stream is asked for again', () => client.streamsAsked > 0)
+  // An answer that has begun is waited for, whatever the stream says meanwhile.
+  kills[0]?.write('{"known"')
+  client.answerStreams()
+  await until('its jobs can be sent', async () => {
+    const [service] = (await api.health()).services
+    return service?.clients[0]?.reachable === true
+  })
+  kills[0]?.end(':true}')
+  assert.equal((await isEnded).status, 'Killed')
+  await terminated
 })

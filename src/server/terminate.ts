@@ -33,6 +33,8 @@ export type TerminatorContext = {
 export class Terminator {
   readonly #context: TerminatorContext
   readonly #pursuits = new Map<number, Promise<void>>()
+  /** Of these something new was told while they were being ended. */
+  readonly #again = new Set<number>()
   readonly #stopping = new AbortController()
 
   constructor(context: TerminatorContext) {
@@ -68,7 +70,11 @@ export class Terminator {
   pursue(active: ActiveJob): Promise<void> {
     const { id } = active.job
     const running = this.#pursuits.get(id)
-    if (running) return running
+    if (running) {
+      // What its client is about to answer may be older than what made us come here.
+      this.#again.add(id)
+      return running
+    }
     const pursuit = this.#pursue(active).finally(() => this.#pursuits.delete(id))
     this.#pursuits.set(id, pursuit)
     return pursuit
@@ -79,7 +85,8 @@ export class Terminator {
     const { id } = active.job
     for (let tries = 0; !this.#stopping.signal.aborted; tries++) {
       try {
-        return await this.#killOnce(active)
+        await this.#killOnce(active)
+        if (!this.#again.delete(id)) return
       } catch (error) {
         const again = `job ${id} could not be ended yet, will be tried again`
         if (tries === 0) log.warn({ job: id }, `${again}: ${messageOf(error)}`)
