@@ -94,8 +94,7 @@ export class Runner {
 
   /** Makes a payload that will not run final. */
   settle(payload: Payload, verdict: Verdict): void {
-    const { signal } = this.#stopping
-    this.#track(payload.id, pack(this.#context, payload, verdict, undefined, signal))
+    this.#track(payload.id, this.#settle(payload, verdict))
   }
 
   /** Ends the script of a payload, if it runs; it is packed like any other. */
@@ -109,6 +108,24 @@ export class Runner {
     this.kill(id, reason)
     await this.#tasks.get(id)
     this.#abandoned.delete(id)
+  }
+
+  /** A supervising shell that an earlier process of ours began may come late. */
+  async #settle(payload: Payload, verdict: Verdict): Promise<void> {
+    const { store, executor, log } = this.#context
+    const { id } = payload
+    const isPrevented = await executor.prevent(this.taskOf(payload)).catch((error: unknown) => {
+      log.warn({ err: error, payload: id }, `it cannot be noted that payload ${id} is not to run`)
+      return true
+    })
+    // It may have been cancelled, and removed, meanwhile.
+    if (!store.find(id)) return
+    const execution = isPrevented ? undefined : await executor.adopt(this.taskOf(payload))
+    if (execution) {
+      const started = step(this.#context, id, 'Prepared', 'Running', { startedAtMs: Date.now() })
+      if (started) return this.#follow(started, execution)
+    }
+    return pack(this.#context, payload, verdict, undefined, this.#stopping.signal)
   }
 
   async #startAll(): Promise<undefined> {

@@ -9,7 +9,7 @@ import type { Log } from '../log.ts'
 import { adopt } from './adopted.ts'
 import type { Execution, Executor, Task } from './executor.ts'
 import { findLeftovers, idsStillRiseFrom, signal } from './processes.ts'
-import { readExit } from './records.ts'
+import { readExit, takeStart } from './records.ts'
 import { alreadyStarted, noRecords, supervisor } from './supervisor.ts'
 import { endLeftovers } from './leftovers.ts'
 import { Termination } from './termination.ts'
@@ -21,6 +21,7 @@ const youngMs = 1_000
 export function bashExecutor(killGraceMs: number, log: Log): Executor {
   return {
     start: (task) => start(task, killGraceMs, log),
+    prevent: ({ paths }) => takeStart(paths.start),
     adopt: (task) => adopt(task, killGraceMs, log),
   }
 }

@@ -32,6 +32,14 @@ export interface Executor {
   start(task: Task): Promise<Execution>
 
   /**
+   * Makes sure that `run.sh` never starts, not even by what an earlier process of ours has begun.
+   *
+   * @returns `false` if it was started before.
+   * @throws when that cannot be noted on the disk.
+   */
+  prevent(task: Task): Promise<boolean>
+
+  /**
    * Takes back a script that an earlier process of ours started.
    *
    * @returns `undefined` if it was never started.

@@ -1,4 +1,6 @@
 /** What the supervising shell wrote: its start record and its exit record. */
+import { open } from 'node:fs/promises'
+import { systemCode } from '../domain/errors.ts'
 import { readIfThere } from '../files/read.ts'
 import type { ProcessIdentity } from './processes.ts'
 
@@ -7,6 +9,21 @@ export async function readStart(file: string): Promise<ProcessIdentity | undefin
   const match = /^(\d+) (\d+) (\S+)\n$/.exec((await readIfThere(file)) ?? '')
   if (!match) return undefined
   return { pid: Number(match[1]), startTime: Number(match[2]), bootId: match[3] ?? '' }
+}
+
+/**
+ * Takes the place of the start record, so that no supervising shell can write its own.
+ *
+ * @returns `false` if there is one already.
+ */
+export async function takeStart(file: string): Promise<boolean> {
+  try {
+    await (await open(file, 'wx')).close()
+    return true
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return false
+    throw error
+  }
 }
 
 /**
