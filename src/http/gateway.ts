@@ -94,7 +94,10 @@ export function httpGateway({ call, connections }: Calls): ClientGateway {
 
 /** Whether a call failed before anything of it reached the other side. */
 export function hasNeverArrived(error: unknown): boolean {
-  return error instanceof Error && neverArrived.has(systemCode(error.cause) ?? '')
+  if (!(error instanceof Error) || !neverArrived.has(systemCode(error.cause) ?? '')) return false
+  // An open connection may fail with the same code, when routers say why nothing is answered on it.
+  const { syscall } = error.cause as { syscall?: unknown }
+  return syscall !== 'read' && syscall !== 'write'
 }
 
 async function* readEvents(
