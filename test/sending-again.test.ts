@@ -101,3 +101,53 @@ test('a payload that is said to be there, and is lost by then, keeps no job from
   assert.equal((await isEnded).status, 'Killed')
   await terminated
 })
+
+test('a loss that is told before the acceptance is heard is no less a loss', async () => {
+  await using lab = await Lab.create()
+  const taken: (() => void)[] = []
+  const keys: string[] = []
+  const take = taking()
+  await using client = await StandIn.create((body, response) => {
+    keys.push(/"key":"([\da-f-]+)"/.exec(body)?.[1] ?? '')
+    taken.push(() => take(body, response))
+    if (taken.length > 1) taken.at(-1)?.()
+  })
+  const { api, program } = await lab.server({ services: { example: [client.address] } })
+  const id = await api.upload('true')
+  await until('it is sent', () => taken.length === 1)
+  client.tellLost(keys[0] ?? '')
+  client.tellLoad({ load: 42 })
+  await until('it is heard', async () => {
+    const [service] = (await api.health()).services
+    return service?.clients[0]?.load === 42
+  })
+  taken[0]?.()
+  await program.line(({ job, to, attempt }) => job === id && to === 'Submitted' && attempt === 2)
+  const { attempts } = await api.job(id)
+  assert.deepEqual(
+    attempts.map(({ outcome }) => outcome),
+    ['it was lost', null],
+  )
+})
+
+test('a result that is not wanted any more is forgotten by its client', async () => {
+  await using lab = await Lab.create()
+  const keys: string[] = []
+  await using client = await StandIn.create((body, response) => {
+    const key = /"key":"([\da-f-]+)"/.exec(body)?.[1]
+    if (key === undefined) return void response.end('{"known":false}')
+    keys.push(key)
+    response.end(JSON.stringify({ id: 1, instance: 'stand-in' }))
+  })
+  const { api } = await lab.server({ services: { example: [client.address] } })
+  const id = await api.upload('true')
+  await api.reached(id, 'Submitted')
+  const [key = ''] = keys
+  client.tellEnd(key, 1)
+  await until('its result is asked for', () => client.resultsAsked === 1)
+  const job = api.ended(id)
+  await api.terminate(id)
+  assert.equal((await job).status, 'Killed')
+  client.breakResults()
+  await until('its client is told', () => client.requests.includes(`DELETE /payloads/${key}`))
+})

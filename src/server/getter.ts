@@ -105,7 +105,10 @@ export class Getter {
     const { store, files, gateway, log } = this.#context
     try {
       const now = await store.findByKey(attempt.key)
-      if (now?.job.attempt !== attempt.number || !isActive(now.job.status)) return
+      if (now?.job.attempt !== attempt.number || !isActive(now.job.status)) {
+        // Its client has it still, and would keep it for a server that never asks again.
+        return this.#forget(fetch.active)
+      }
       await files.demandRoom(fetch.end.result)
       const body = await gateway.result(attempt.client, attempt.key, this.#stopping.signal)
       await files.storeResult(job.id, attempt.number, body, fetch.end.result)

@@ -62,8 +62,11 @@ export class Reconciler implements Omit<ClientListener, 'onFree' | 'onSilent'> {
       const active = await this.#context.store.findByKey(key)
       if (!active) return
       const { job, attempt } = active
-      const fact = { is: 'lost', attempt: attempt.number, reason } as const
-      await this.#context.store.learn(job.id, fact, Date.now())
+      const learn = (is: 'lost' | 'unanswered') =>
+        this.#context.store.learn(job.id, { is, attempt: attempt.number, reason }, Date.now())
+      await learn('lost')
+      // It may be known before the answer to /submit, which is to be believed no more then.
+      await learn('unanswered')
     })
   }
 

@@ -20,6 +20,7 @@ export class StandIn implements AsyncDisposable {
   /** Those who ask for an event stream, while they are held. */
   #waiting: ServerResponse[] | undefined
   #resultsAsked = 0
+  readonly #owed: ServerResponse[] = []
   #load: LoadEvent = { load: 0, slots: null, active: 0 }
 
   private constructor(server: Server, port: number, instance: string) {
@@ -52,7 +53,7 @@ export class StandIn implements AsyncDisposable {
     const server = createServer((request, response) => {
       standIn.requests.push(`${request.method} ${request.url}`)
       if (hasEvents && request.url?.startsWith('/events')) return standIn.#beginStream(response)
-      if (request.url?.startsWith('/result')) return void standIn.#resultsAsked++
+      if (request.url?.startsWith('/result')) return standIn.#owe(response)
       // One that is broken off is answered by nobody.
       text(atPace(request, paceMs)).then(
         (body) => submit(body, response),
@@ -72,6 +73,11 @@ export class StandIn implements AsyncDisposable {
   tellLoad(load: Partial<LoadEvent>): void {
     this.#load = { ...this.#load, ...load }
     this.#tell()
+  }
+
+  /** Says that nothing is left of a payload. */
+  tellLost(key: string): void {
+    this.#send('lost', { key, message: 'it was lost' })
   }
 
   /** Says that a payload is Completed. Who asks for its result gets no answer. */
@@ -103,6 +109,11 @@ export class StandIn implements AsyncDisposable {
     return this.#resultsAsked
   }
 
+  /** Breaks the connections of all who wait for a result. */
+  breakResults(): void {
+    for (const response of this.#owed.splice(0)) response.destroy()
+  }
+
   /** How many event streams are open. */
   get streams(): number {
     return this.#streams.size
@@ -113,6 +124,11 @@ export class StandIn implements AsyncDisposable {
     this.#server.close()
     this.#server.closeAllConnections()
     await once(this.#server, 'close')
+  }
+
+  #owe(response: ServerResponse): void {
+    this.#resultsAsked++
+    this.#owed.push(response)
   }
 
   #beginStream(response: ServerResponse): void {
