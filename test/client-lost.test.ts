@@ -1,5 +1,6 @@
 /** Clients that are silent for CLIENT_LOST_AFTER: their jobs move to others that are free, and wait otherwise. */
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
@@ -35,6 +36,8 @@ async function withJobAtOne(lab: Lab, args: readonly string[] = lostSoon) {
     echo "end $ATTEMPT" >> '${ledger}'`
   const id = await server.api.upload(script)
   await server.api.reached(id, 'Running')
+  // It is called so when its shell is started, which goes on without the client.
+  await until('its script has begun', () => existsSync(ledger))
   return {
     ...server,
     id,
