@@ -61,11 +61,11 @@ async function recoverOne(room: ClientRoom, manifest: Manifest): Promise<void> {
   const { files, store, runner, executor } = room
   const { id } = manifest
   const outcome = await files.outcome(id)
-  if (!outcome && manifest.bootId !== null && manifest.bootId !== room.bootId) {
+  if (!outcome && typeof manifest.bootId === 'string' && manifest.bootId !== room.bootId) {
     return lose(room, manifest)
   }
   const payload = store.insert(manifest)
-  if (manifest.bootId === null) runner.noteBefore(id)
+  if (typeof manifest.bootId !== 'string') runner.noteBefore(id)
   if (outcome) {
     const { status, ...rest } = outcome
     store.change(id, 'Prepared', 'Running', {})

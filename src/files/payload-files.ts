@@ -38,9 +38,10 @@ export type Manifest = {
   readonly receivedAtMs: number
   /**
    * The boot of the machine in which its script may have been started; `null` while it is not to
-   * be, for it waits for a slot. After a power cut the start record may be gone.
+   * be, for it waits for a slot. After a power cut the start record may be gone. An earlier version
+   * noted none.
    */
-  readonly bootId: string | null
+  readonly bootId?: string | null
 }
 
 /** `outcome.json`. */
