@@ -7,6 +7,7 @@ import {
   parseRuntimeMs,
   parseShortDurationMs,
   parseSizeBytes,
+  parseSizeOrZeroBytes,
   parseWhole,
 } from './units.ts'
 
@@ -27,6 +28,16 @@ test('sizes are in bytes, or have a unit', () => {
   )
   const wrong = ['', '0', '-1', '1e3', '1 x', '0x10', ' 1', '9'.repeat(20), '0.1']
   assert.deepEqual(new Set(parsed(parseSizeBytes, wrong)), new Set(['wrong']))
+})
+
+test('a size that may be nothing may be 0, in no other way', () => {
+  assert.deepEqual(parsed(parseSizeOrZeroBytes, ['0', '1GiB', '00', '0B', '-1']), [
+    0,
+    2 ** 30,
+    'wrong',
+    'wrong',
+    'wrong',
+  ])
 })
 
 test('times are in seconds, or have a unit', () => {
