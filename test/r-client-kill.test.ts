@@ -17,11 +17,14 @@ test('what runs for ever there is ended by the time limit of its service', async
   await using client = await RClient.create()
   const { api } = await lab.server({
     services: { example: [client.address] },
-    env: { SERVICE_EXAMPLE_TIME_LIMIT: '1s' },
+    env: { SERVICE_EXAMPLE_MAX_RUNTIME: '1s' },
   })
   const job = await api.run(vanish)
   assert.equal(job.status, 'Failed')
-  assert.equal(job.message, 'run.sh was ended by its time limit: it ran for longer than 1 s')
+  assert.equal(
+    job.message,
+    'run.sh was ended by its time limit: it ran for longer than 1 s, the most that its service allows',
+  )
   assert.deepEqual([...(await api.files(job.id, 'download_partial')).keys()], ['run.sh'])
 })
 

@@ -44,7 +44,7 @@ Services (environment only; <NAME> may contain underscores):
                                  (the upload URL with .../kill)
   SERVICE_<NAME>_RUNS_PER_USER   active jobs of one user at once (5)
   SERVICE_<NAME>_MAX_RUNS        active jobs of the service at once (10)
-  SERVICE_<NAME>_TIME_LIMIT      longest time that a script may run (no limit)
+  SERVICE_<NAME>_MAX_RUNTIME     longest time that a script may run (no limit)
 `
 
 const units = `

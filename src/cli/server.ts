@@ -18,7 +18,6 @@ import { Reconciler } from '../server/reconcile.ts'
 import { Relocator } from '../server/relocate.ts'
 import { Sender } from '../server/sender.ts'
 import { Terminator } from '../server/terminate.ts'
-import { TimeLimits } from '../server/time-limit.ts'
 import { UploadsUnderWay } from '../server/uploads-under-way.ts'
 import { JobWatch } from '../server/watch.ts'
 import type { JobChange, JobStore, ServiceBacklog } from '../store/jobs.ts'
@@ -64,9 +63,8 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
     },
   }
   const { killGraceMs, clientLostAfterMs } = config
-  const limits = new TimeLimits({ store, gateway, log, limits: timeLimits(config) })
-  starts.defer(() => limits.stop())
-  const older = { store, files, gateway: olderOnes, limits, killGraceMs, log }
+  const maxRuntimes = readMaxRuntimes(config)
+  const older = { store, files, gateway: olderOnes, maxRuntimes, killGraceMs, log }
   const addresses = new Map(config.services.map(({ name, clients: at }) => [name, at]))
   const clients = new Clients(addresses, { gateway, store, listener, log, older })
   const getter = new Getter({ store, files, gateway, log })
@@ -77,6 +75,7 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
     gateway,
     log,
     quotas,
+    maxRuntimes,
     clientLostAfterMs,
   })
   const terminator = new Terminator({ store, gateway, clients, sender, watch, log, killGraceMs })
@@ -116,7 +115,6 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
   // What earlier processes left under way goes on.
   const active = await store.active()
   clients.takeUp(active)
-  limits.takeUp(active)
   starts.defer(() => clients.stop())
   clients.start()
   starts.defer(() => getter.stop())
@@ -150,9 +148,9 @@ function watchSpace({ dataPath, dbPath, minFreeSpaceBytes }: ServerConfig, log: 
   })
 }
 
-function timeLimits({ services }: ServerConfig): ReadonlyMap<string, number> {
+function readMaxRuntimes({ services }: ServerConfig): ReadonlyMap<string, number> {
   return new Map(
-    services.flatMap(({ name, timeLimitMs: ms }) => (ms === null ? [] : [[name, ms] as const])),
+    services.flatMap(({ name, maxRuntimeMs: ms }) => (ms === null ? [] : [[name, ms] as const])),
   )
 }
 

@@ -2,6 +2,7 @@
 import { isFullDatabase } from '../domain/errors.ts'
 import { payloadEnded } from '../domain/payload.ts'
 import type { Payload } from '../domain/payload.ts'
+import { markKilled } from './mark-killed.ts'
 import type { ClientRoom } from './room.ts'
 
 /**
@@ -9,23 +10,14 @@ import type { ClientRoom } from './room.ts'
  * and become `Killed`. One that has ended stays as it is.
  */
 export async function kill(room: ClientRoom, payload: Payload, reason: string): Promise<void> {
-  const { store, files, runner } = room
-  const { id, status } = payload
-  if (payloadEnded(status) || payload.killReason !== null) return
-  // First in the table, so that nothing can start it meanwhile; then on disk; then for real.
-  const marked = store.change(id, status, status, { killReason: reason })
+  const marked = await markKilled(room, payload, reason)
   if (!marked) return
-  let fault: unknown
-  try {
-    await files.writeKillReason(id, reason)
-  } catch (error) {
-    // Who asked hears of it, and asks again; but what fills a disk has to end on a full one too.
-    fault = error
-    if (status === 'Running') store.change(id, status, status, { killReason: null })
-  }
-  if (status === 'Prepared') runner.settle(marked, { status: 'Killed', message: reason })
-  else runner.kill(id, reason)
-  if (fault !== undefined) throw fault
+  const { id, status } = marked.payload
+  if (status === 'Prepared') {
+    room.runner.settle(marked.payload, { status: 'Killed', message: reason })
+  } else room.runner.kill(id, reason)
+  // Who asked hears of it, and asks again.
+  if (marked.fault !== undefined) throw marked.fault
 }
 
 /**

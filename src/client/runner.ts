@@ -8,6 +8,7 @@ import { isFullAt } from '../files/free-space.ts'
 import { lastLine } from '../files/read.ts'
 import { Loop } from '../loop.ts'
 import { step } from './changes.ts'
+import { watchRuntime } from './max-runtime.ts'
 import type { ClientContext } from './context.ts'
 import { scriptEnvironment } from './environment.ts'
 import { pack } from './pack.ts'
@@ -209,7 +210,11 @@ export class Runner {
     const running = store.change(id, 'Running', 'Running', { pid: execution.pid })
     if (!running) throw new Error(`payload ${id} runs, but is not Running`)
     if (running.killReason !== null) execution.kill(running.killReason)
-    const exit = await execution.ended.finally(() => this.#executions.delete(id))
+    const watch = watchRuntime(this.#context, running, execution)
+    const exit = await execution.ended.finally(() => {
+      this.#executions.delete(id)
+      return watch.stop()
+    })
     if (this.#abandoned.has(id)) return
     if (exit === 'lost') {
       const message = 'its supervising shell vanished without an exit code'
@@ -221,7 +226,7 @@ export class Runner {
       drain.look()
       return
     }
-    const verdict = await this.#explain(id, judge(exit))
+    const verdict = await this.#explain(id, judge(exit, running.killReason))
     await pack(this.#context, running, verdict, exit, this.#stopping.signal)
   }
 }

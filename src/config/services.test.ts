@@ -22,7 +22,7 @@ test('a service needs its upload URL alone; the rest follows', () => {
       name: 'dock',
       clients: [client('http://n1:9000')],
       quota: { runsPerUser: 5, maxRuns: 10 },
-      timeLimitMs: null,
+      maxRuntimeMs: null,
     },
   ])
   assert.deepEqual([faults, warnings], [[], []])
@@ -35,7 +35,7 @@ test('every companion of the upload URL is taken', () => {
     SERVICE_DOCK_TERMINATE_URL: 'https://n1/c/end',
     SERVICE_DOCK_RUNS_PER_USER: '2',
     SERVICE_DOCK_MAX_RUNS: '3',
-    SERVICE_DOCK_TIME_LIMIT: '2h',
+    SERVICE_DOCK_MAX_RUNTIME: '2h',
   })
   const uploadUrl = 'https://n1/a/submit'
   assert.deepEqual(services, [
@@ -43,7 +43,7 @@ test('every companion of the upload URL is taken', () => {
       name: 'dock',
       clients: [{ uploadUrl, downloadUrl: 'https://n1/b/get', terminateUrl: 'https://n1/c/end' }],
       quota: { runsPerUser: 2, maxRuns: 3 },
-      timeLimitMs: 7_200_000,
+      maxRuntimeMs: 7_200_000,
     },
   ])
   assert.deepEqual([faults, warnings], [[], []])
@@ -154,15 +154,16 @@ test('an unknown suffix is a warning, for other programs have SERVICE_ variables
   const { services, faults, warnings } = read({
     SERVICE_A_UPLOAD_URL: 'http://n1/submit',
     SERVICE_A_MAXRUNS: '3',
+    SERVICE_A_TIME_LIMIT: '2h',
     SERVICE_UPLOAD_URL: 'http://n1/submit',
     SERVICE_: 'x',
   })
   assert.deepEqual(faults, [])
   assert.equal(services.length, 1)
-  const suffixes = 'UPLOAD_URL, DOWNLOAD_URL, TERMINATE_URL, RUNS_PER_USER, MAX_RUNS, TIME_LIMIT'
+  const suffixes = 'UPLOAD_URL, DOWNLOAD_URL, TERMINATE_URL, RUNS_PER_USER, MAX_RUNS, MAX_RUNTIME'
   assert.deepEqual(
     warnings,
-    ['SERVICE_A_MAXRUNS', 'SERVICE_UPLOAD_URL', 'SERVICE_'].map(
+    ['SERVICE_A_MAXRUNS', 'SERVICE_A_TIME_LIMIT', 'SERVICE_UPLOAD_URL', 'SERVICE_'].map(
       (name) => `${name} is ignored: expected SERVICE_<NAME>_ and one of ${suffixes}`,
     ),
   )
@@ -181,17 +182,19 @@ test('without any service there is one, "example", and that is said', () => {
       name: 'example',
       clients: [client('http://127.0.0.1:9000')],
       quota: { runsPerUser: 5, maxRuns: 10 },
-      timeLimitMs: null,
+      maxRuntimeMs: null,
     },
   ])
   assert.deepEqual(faults, [])
   assert.match(warnings.join(), /^no service is configured: using "example" at http:/)
 })
 
-test('a time limit is a time that a timer can wait for', () => {
-  for (const text of ['0', 'soon', '25d']) {
-    const environment = { SERVICE_A_UPLOAD_URL: 'http://n1', SERVICE_A_TIME_LIMIT: text }
+test('a time limit is any time', () => {
+  const year = read({ SERVICE_A_UPLOAD_URL: 'http://n1', SERVICE_A_MAX_RUNTIME: '365d' })
+  assert.deepEqual([year.services[0]?.maxRuntimeMs, year.faults], [365 * 86_400_000, []])
+  for (const text of ['0', 'soon', '-5']) {
+    const environment = { SERVICE_A_UPLOAD_URL: 'http://n1', SERVICE_A_MAX_RUNTIME: text }
     const { faults } = read(environment)
-    assert.match(faults.join(), /^SERVICE_A_TIME_LIMIT: expected a time .*, got /, text)
+    assert.match(faults.join(), /^SERVICE_A_MAX_RUNTIME: expected a time .*, got /, text)
   }
 })

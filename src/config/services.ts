@@ -9,7 +9,7 @@ export type ServiceConfig = {
   readonly clients: readonly ClientAddress[]
   readonly quota: Quota
   /** Longest time that a script may run; `null`: as long as it wants. */
-  readonly timeLimitMs: number | null
+  readonly maxRuntimeMs: number | null
 }
 
 const suffixes = [
@@ -18,7 +18,7 @@ const suffixes = [
   'TERMINATE_URL',
   'RUNS_PER_USER',
   'MAX_RUNS',
-  'TIME_LIMIT',
+  'MAX_RUNTIME',
 ] as const
 type Suffix = (typeof suffixes)[number]
 
@@ -48,13 +48,13 @@ export function readServices(
         '(set SERVICE_<NAME>_UPLOAD_URL to have your own)',
     )
     const clients = [besides(exampleUploadUrl)]
-    return [{ name: 'example', clients, quota: defaultQuota, timeLimitMs: null }]
+    return [{ name: 'example', clients, quota: defaultQuota, maxRuntimeMs: null }]
   }
   return [...found].map(([name, raw]) => ({
     name: name.toLowerCase(),
     clients: readClients(name, raw, faults),
     quota: readQuota(name, raw, faults),
-    timeLimitMs: readTimeLimit(name, raw, faults),
+    maxRuntimeMs: readMaxRuntime(name, raw, faults),
   }))
 }
 
@@ -158,14 +158,10 @@ function readQuota(name: string, raw: Raw, faults: string[]): Quota {
   }
 }
 
-/** The longest time that a timer can wait for. */
-const longestTimeLimitMs = 24 * 86_400_000
-
-function readTimeLimit(name: string, raw: Raw, faults: string[]): number | null {
-  if (raw.TIME_LIMIT === undefined) return null
-  const value = parseDurationMs(raw.TIME_LIMIT)
-  if (!(value instanceof Wrong) && value <= longestTimeLimitMs) return value
-  const expected = value instanceof Wrong ? value.expected : 'a time of at most 24d'
-  faults.push(`SERVICE_${name}_TIME_LIMIT: expected ${expected}, got "${raw.TIME_LIMIT}"`)
+function readMaxRuntime(name: string, raw: Raw, faults: string[]): number | null {
+  if (raw.MAX_RUNTIME === undefined) return null
+  const value = parseDurationMs(raw.MAX_RUNTIME)
+  if (!(value instanceof Wrong)) return value
+  faults.push(`SERVICE_${name}_MAX_RUNTIME: expected ${value.expected}, got "${raw.MAX_RUNTIME}"`)
   return null
 }

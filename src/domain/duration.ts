@@ -14,3 +14,9 @@ export function sayDuration(ms: number): string {
   }
   return `${Math.round(ms)} ms`
 }
+
+/** `10 d`, `90 min`, `100 s`: in the largest unit of which it is a whole number, as it was set. */
+export function sayExactDuration(ms: number): string {
+  const [unit, size] = units.find(([, one]) => ms % one === 0) ?? ['ms', 1]
+  return `${ms / size} ${unit}`
+}

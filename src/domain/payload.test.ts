@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { timeLimitReason } from './max-runtime.ts'
 import {
   judge,
   payloadEnded,
@@ -7,7 +8,6 @@ import {
   payloadStatuses,
   serverOf,
   signalOf,
-  timeLimitReason,
 } from './payload.ts'
 
 test('a payload waits, runs or has ended, and an end is for ever', () => {
@@ -61,11 +61,22 @@ test('signals are named where an exit code of bash stands for one', () => {
 })
 
 test('what is ended by its time limit has failed', () => {
-  const killReason = timeLimitReason(90_000)
-  assert.deepEqual(judge({ exitCode: 143, killReason, cpuSeconds: 1 }), {
+  const killReason = timeLimitReason({ maxRuntimeMs: 90_000, maxRuntimeOf: 'service' })
+  const ended = {
     status: 'Failed',
-    message: 'run.sh was ended by its time limit: it ran for longer than 1.5 min',
-  })
+    message:
+      'run.sh was ended by its time limit: it ran for longer than 90 s, the most that its service allows',
+  }
+  for (const exitCode of [0, 143, null]) {
+    assert.deepEqual(judge({ exitCode, killReason, cpuSeconds: 1 }), ended)
+  }
+})
+
+test('what ended by our signals after an earlier process was to end it was ended by that', () => {
+  const judged = [143, 137, 0, 1, 139].map(
+    (exitCode) => judge({ exitCode, killReason: null, cpuSeconds: 1 }, 'job terminated').status,
+  )
+  assert.deepEqual(judged, ['Killed', 'Killed', 'Completed', 'Failed', 'Failed'])
 })
 
 test('a key names its server', () => {

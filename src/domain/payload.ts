@@ -1,8 +1,9 @@
 /**
  * A payload as a client knows it: its statuses, what each may become, and what is remembered of it.
  */
-import { sayDuration } from './duration.ts'
 import type { Ending, Result } from './job.ts'
+import { isTimeLimitReason } from './max-runtime.ts'
+import type { MaxRuntime } from './max-runtime.ts'
 
 /** The statuses of a payload. It is `Running` until its result is packed and ready. */
 export const payloadStatuses = [
@@ -41,7 +42,7 @@ export type PayloadOrigin = {
   readonly userId: string
   readonly service: string
   readonly attempt: number
-}
+} & Partial<MaxRuntime> // absent: no limit
 
 /** The server's id, with which each of its keys begins. */
 export function serverOf(key: string): string {
@@ -97,17 +98,22 @@ export function signalOf(exitCode: number): string | undefined {
   return exitCode > 128 ? signalNames[exitCode - 128] : undefined
 }
 
-const timeLimit = 'time limit: '
+/** The signals with which we end scripts, as exit codes of bash. */
+const ourSignals: ReadonlySet<number | null> = new Set([128 + 15, 128 + 9])
 
-/** Why a payload is ended that ran for longer than it may. */
-export function timeLimitReason(limitMs: number): string {
-  return `${timeLimit}it ran for longer than ${sayDuration(limitMs)}`
-}
-
-/** The final status of a payload, and why, in words for the user. */
-export function judge(exit: Exit): { status: 'Completed' | 'Failed' | 'Killed'; message: string } {
-  const { exitCode, killReason } = exit
-  if (killReason?.startsWith(timeLimit)) {
+/**
+ * The final status of a payload, and why, in words for the user.
+ *
+ * @param askedBefore why it was to be ended before this process took it up: an earlier one may have
+ *   reached it, and cannot say so any more, but by the signal.
+ */
+export function judge(
+  exit: Exit,
+  askedBefore: string | null = null,
+): { status: 'Completed' | 'Failed' | 'Killed'; message: string } {
+  const { exitCode } = exit
+  const killReason = exit.killReason ?? (ourSignals.has(exitCode) ? askedBefore : null)
+  if (killReason !== null && isTimeLimitReason(killReason)) {
     return { status: 'Failed', message: `run.sh was ended by its ${killReason}` }
   }
   if (killReason !== null) return { status: 'Killed', message: killReason }

@@ -65,6 +65,9 @@ export const SubmitOptions = Type.Object({
   attempt: Type.Integer({ minimum: 1 }),
   /** Only this instance may take it: another one cannot know whether it has run already. */
   instance: Type.Optional(Type.String({ minLength: 1 })),
+  /** The longest time that run.sh may run, and whose limit that is; absent: there is none. */
+  maxRuntimeMs: Type.Optional(Type.Integer({ minimum: 1 })),
+  maxRuntimeOf: Type.Optional(Type.Union([Type.Literal('service'), Type.Literal('upload')])),
 })
 export type SubmitOptions = Static<typeof SubmitOptions>
 

@@ -4,7 +4,7 @@ import type { Exit } from '../domain/payload.ts'
 import type { Log } from '../log.ts'
 import type { Execution, Task } from './executor.ts'
 import { endLeftovers } from './leftovers.ts'
-import { findLeftovers, isSameProcess, signal } from './processes.ts'
+import { ageMs, findLeftovers, isSameProcess, signal } from './processes.ts'
 import type { ProcessIdentity } from './processes.ts'
 import { readExit, readStart } from './records.ts'
 import { Termination } from './termination.ts'
@@ -47,11 +47,17 @@ class AdoptedExecution implements Execution {
     this.ended = this.#finish()
   }
 
+  async ranMs(): Promise<number | undefined> {
+    return (await this.#hasEnded()) ? undefined : ageMs(this.#record)
+  }
+
   kill(reason: string): void {
     this.#termination.begin(reason)
   }
 
   async #signal(name: NodeJS.Signals): Promise<boolean> {
+    // What a script that ended by itself has left is not the script, and is ended in any case.
+    if (await this.#hasExit()) return false
     const session = (await isSameProcess(this.#record)) ? this.pid : null
     const pids = await findLeftovers(session, this.#task.paths.tmp)
     for (const pid of pids) signal(pid, name)
@@ -86,8 +92,11 @@ class AdoptedExecution implements Execution {
     }
   }
 
+  async #hasExit(): Promise<boolean> {
+    return (await readExit(this.#task.paths.exit)) !== undefined
+  }
+
   async #hasEnded(): Promise<boolean> {
-    if ((await readExit(this.#task.paths.exit)) !== undefined) return true
-    return !(await isSameProcess(this.#record))
+    return (await this.#hasExit()) || !(await isSameProcess(this.#record))
   }
 }

@@ -8,7 +8,7 @@ import type { Exit } from '../domain/payload.ts'
 import type { Log } from '../log.ts'
 import { adopt } from './adopted.ts'
 import type { Execution, Executor, Task } from './executor.ts'
-import { findLeftovers, idsStillRiseFrom, signal } from './processes.ts'
+import { ageMs, findLeftovers, idsStillRiseFrom, readStat, signal } from './processes.ts'
 import { readExit, takeStart } from './records.ts'
 import { alreadyStarted, noRecords, supervisor } from './supervisor.ts'
 import { endLeftovers } from './leftovers.ts'
@@ -49,6 +49,9 @@ class BashExecution implements Execution {
   readonly #log: Log
   readonly #killGraceMs: number
   readonly #termination: Termination
+  /** By the monotonic clock. */
+  readonly #spawnedAt = performance.now()
+  #hasEnded = false
   /** The script's process group, once the supervising shell has said it. */
   #group: number | undefined
   /** Stands in when another supervising shell turns out to have started the script. */
@@ -75,6 +78,14 @@ class BashExecution implements Execution {
     this.ended = this.#finish(child, exited)
   }
 
+  async ranMs(): Promise<number | undefined> {
+    if (this.#other) return this.#other.ranMs()
+    // Without /proc, what this process has seen of it has to do.
+    const stat = await readStat(this.pid)
+    const ranMs = stat ? await ageMs(stat) : performance.now() - this.#spawnedAt
+    return this.#hasEnded ? undefined : ranMs
+  }
+
   kill(reason: string): void {
     if (this.#other) this.#other.kill(reason)
     else this.#termination.begin(reason)
@@ -89,12 +100,12 @@ class BashExecution implements Execution {
   }
 
   async #finish(child: ChildProcess, exited: Promise<unknown>): Promise<Exit | 'lost'> {
-    const startedAt = performance.now()
     await exited
     this.#termination.end()
     // Of a script that another one started nothing is left over: it runs.
     if (child.exitCode !== alreadyStarted) {
-      await this.#endLeftovers(performance.now() - startedAt)
+      this.#hasEnded = true
+      await this.#endLeftovers(performance.now() - this.#spawnedAt)
     }
     child.stdio[3]?.destroy()
     const { killReason } = this.#termination
@@ -108,9 +119,9 @@ class BashExecution implements Execution {
   }
 
   /** To look at every process costs too much for a short script. */
-  async #endLeftovers(ageMs: number): Promise<void> {
+  async #endLeftovers(ranMs: number): Promise<void> {
     if (this.#group !== undefined) signal(-this.#group, 'SIGKILL')
-    const above = ageMs < youngMs && (await idsStillRiseFrom(this.pid)) ? this.pid : 0
+    const above = ranMs < youngMs && (await idsStillRiseFrom(this.pid)) ? this.pid : 0
     await endLeftovers(this.pid, this.#task.paths.tmp, this.#log, above)
   }
 

@@ -19,6 +19,12 @@ export interface Execution {
    */
   readonly ended: Promise<Exit | 'lost'>
 
+  /**
+   * How long it has run, by a clock that nobody can set and that goes on while the machine is
+   * suspended; `undefined` if it has ended.
+   */
+  ranMs(): Promise<number | undefined>
+
   /** Ends it: politely, then not. The first reason wins; once it has ended this does nothing. */
   kill(reason: string): void
 }

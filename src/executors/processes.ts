@@ -20,12 +20,29 @@ export async function readBootId(): Promise<string> {
 type ProcessStat = { readonly state: string; readonly session: number; readonly startTime: number }
 
 /** `undefined` when there is no such process. */
-async function readStat(pid: number): Promise<ProcessStat | undefined> {
+export async function readStat(pid: number): Promise<ProcessStat | undefined> {
   const text = await readProc(`/proc/${pid}/stat`)
   // The second field is the program's name, which may contain anything, even ")".
   const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ')
   if (!fields) return undefined
   return { state: fields[0] ?? '', session: Number(fields[3]), startTime: Number(fields[19]) }
+}
+
+/** Of the times in /proc, on all machines. */
+const ticksPerSecond = 100
+
+/**
+ * How long ago a process of this boot was started, in milliseconds.
+ *
+ * Start times are told by a clock that nobody can set and that goes on while the machine is
+ * suspended. The uptime is told by the same, but for containers that have their own (lxcfs); there
+ * it is behind, and this process knows it at least by its own start and how long it has run.
+ */
+export async function ageMs({ startTime }: Pick<ProcessIdentity, 'startTime'>): Promise<number> {
+  const [uptime, own] = await Promise.all([readProc('/proc/uptime'), readStat(process.pid)])
+  const ownStart = (own?.startTime ?? 0) / ticksPerSecond
+  const now = Math.max(Number(uptime?.split(' ')[0] ?? 0), ownStart + process.uptime())
+  return Math.max(0, 1000 * (now - startTime / ticksPerSecond))
 }
 
 /** Whether the process is there and alive; a zombie is not. */

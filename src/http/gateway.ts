@@ -69,9 +69,8 @@ export function httpGateway({ call, connections }: Calls): ClientGateway {
       return expectZip(await call({ method: 'GET', url, headers: { [keyHeader]: key }, signal }))
     },
 
-    async kill(address, key, { timeLimitMs, signal }) {
+    async kill(address, key, signal) {
       const url = beside(address, `payloads/${key}/kill`)
-      if (timeLimitMs !== undefined) url.searchParams.set('timeLimitMs', String(timeLimitMs))
       const answer = await expectJson(await call({ method: 'POST', url, signal }))
       return (answer as { known?: unknown }).known !== false
     },

@@ -68,14 +68,9 @@ export interface ClientGateway {
   /**
    * Ends what is held under a key, or refuses it for good.
    *
-   * @param timeLimitMs the time limit that it has passed, if that is why.
    * @returns whether there is a payload under it.
    */
-  kill(
-    address: ClientAddress,
-    key: string,
-    options: { readonly timeLimitMs?: number; readonly signal: AbortSignal },
-  ): Promise<boolean>
+  kill(address: ClientAddress, key: string, signal: AbortSignal): Promise<boolean>
 
   /** Ends and removes what is held under a key, and refuses it for good. */
   cancel(address: ClientAddress, key: string, signal: AbortSignal): Promise<void>

@@ -15,7 +15,6 @@ import type { Log } from '../log.ts'
 import { openJobStore } from '../store/sqlite/jobs.ts'
 import type { OlderAnswer, OlderGateway } from './gateway.ts'
 import { OlderPayload } from './older-payload.ts'
-import { TimeLimits } from './time-limit.ts'
 
 const address = { uploadUrl: 'http://c/submit', downloadUrl: '', terminateUrl: '' }
 const key = '00112233445566ff-0123456789abcdeffedcba9876543210'
@@ -23,7 +22,11 @@ const killGraceMs = 1_000
 const { signal } = new AbortController()
 
 /** A job that runs as payload 7 of a client whose answers are the test's. */
-async function setUp(context: TestContext, client: Partial<OlderGateway>) {
+async function setUp(
+  context: TestContext,
+  client: Partial<OlderGateway>,
+  { upload = null, service }: { upload?: number | null; service?: number } = {},
+) {
   const directory = await mkdtemp(join(tmpdir(), 'job-orchestrator-test-'))
   context.after(() => rm(directory, { recursive: true }))
   const store = openJobStore(':memory:', { maxAttempts: 3 })
@@ -35,21 +38,25 @@ async function setUp(context: TestContext, client: Partial<OlderGateway>) {
     warn: (_fields: object, text: string) => void warnings.push(text),
   } as unknown as Log
   const gateway = client as OlderGateway
-  const limits = new TimeLimits({
-    store,
-    log,
-    gateway: { kill: () => Promise.reject(new Error('not for this client')) },
-    limits: new Map(),
-  })
   const id = store.reserveId()
-  await store.insert({ id, userId: '1', service: 'example', isFlat: true }, 1)
+  const maxRuntimes = new Map(service === undefined ? [] : [['example', service]])
+  const job = { id, userId: '1', service: 'example', isFlat: true, maxRuntimeMs: upload }
+  await store.insert(job, 1)
   const workspace = await files.receive()
   await workspace.add('run.sh', Readable.from(['true']))
   await files.publish(workspace, id)
   await store.claim('example', { runsPerUser: 1, maxRuns: 1 }, () => ({ key, client: address }), 1)
   const receipt = { attempt: 1, payloadId: 7, instance: '2.2.3-life' }
-  await store.learn(id, { is: 'started', ...receipt }, 1)
-  const payload = new OlderPayload(id, { address, store, files, gateway, limits, killGraceMs, log })
+  await store.learn(id, { is: 'started', ...receipt }, Date.now())
+  const payload = new OlderPayload(id, {
+    address,
+    store,
+    files,
+    gateway,
+    maxRuntimes,
+    killGraceMs,
+    log,
+  })
   const ask = async () => {
     payload.begin(async () => {
       const active = await store.current(id)
@@ -177,4 +184,56 @@ test('what an attempt was told does not count for the next one', async (context)
   assert.equal(await payload.ask(active, 7, signal), true)
   answer = { is: 'status', status: 'Running', pid: 0 }
   assert.equal(await payload.ask(active, 7, signal), false, 'a payload keeps its process')
+})
+
+for (const [whose, limits, expected] of [
+  ['service', { service: 60_000 }, /longer than 1 min, the most that its service allows$/],
+  ['upload', { upload: 60_000, service: 60_001 }, /longer than 1 min, the max_runtime of its up/],
+] as const) {
+  test(`what runs for longer than its ${whose} allows is killed, and has failed`, async (context) => {
+    let nowMs = 1_000_000
+    context.mock.method(performance, 'now', () => nowMs)
+    context.mock.method(Date, 'now', () => 1_700_000_000_000)
+    let answer = status('Running')
+    let kills = 0
+    const client: Partial<OlderGateway> = {
+      ask: async () => answer,
+      kill: async () => void kills++,
+      partial: () => zipOf(['out']),
+    }
+    const { ask } = await setUp(context, client, limits)
+    await ask()
+    nowMs += 59_999
+    await ask()
+    assert.equal(kills, 0)
+    nowMs += 1
+    await ask()
+    assert.equal(kills, 1)
+    answer = status('Killed')
+    const job = await ask()
+    assert.equal(job?.status, 'Failed')
+    assert.match(job.message, expected)
+  })
+}
+
+test('how long it ran before this process began counts, and being terminated comes first', async (context) => {
+  let wallMs = 1_700_000_000_000
+  const nowMs = performance.now()
+  context.mock.method(Date, 'now', () => wallMs)
+  context.mock.method(performance, 'now', () => nowMs)
+  let kills = 0
+  let answer = status('Running')
+  const client: Partial<OlderGateway> = {
+    ask: async () => answer,
+    kill: async () => void kills++,
+    partial: () => zipOf(['out']),
+  }
+  const { ask, store, id } = await setUp(context, client, { service: 60_000 })
+  wallMs += 60_000
+  await ask()
+  assert.equal(kills, 1)
+  await store.learn(id, { is: 'terminate requested' }, 1)
+  answer = status('Killed')
+  const job = await ask()
+  assert.deepEqual([job?.status, job?.message], ['Killed', 'job terminated'])
 })

@@ -3,14 +3,15 @@ import type { Readable } from 'node:stream'
 import { Fault, isAbort, isOfDisk, messageOf } from '../domain/errors.ts'
 import type { ClientAddress, Ending } from '../domain/job.ts'
 import { markerOf } from '../domain/marker.ts'
-import { judge, timeLimitReason } from '../domain/payload.ts'
+import { maxRuntime, timeLimitReason } from '../domain/max-runtime.ts'
+import type { MaxRuntime } from '../domain/max-runtime.ts'
+import { judge } from '../domain/payload.ts'
 import type { JobFiles } from '../files/job-files.ts'
 import type { Log } from '../log.ts'
 import type { ActiveJob, JobStore } from '../store/jobs.ts'
 import { backOffMs } from './back-off.ts'
 import type { OlderGateway } from './gateway.ts'
 import { recordEnd } from './record-end.ts'
-import type { TimeLimits } from './time-limit.ts'
 
 /** A result that could not be had so many times, some minutes with the pauses, is given up. */
 const mostTroubles = 40
@@ -24,7 +25,8 @@ export type OlderPayloadContext = {
   readonly store: JobStore
   readonly files: JobFiles
   readonly gateway: OlderGateway
-  readonly limits: TimeLimits
+  /** Milliseconds by service; one that is not named has no limit. */
+  readonly maxRuntimes: ReadonlyMap<string, number>
   readonly killGraceMs: number
   readonly log: Log
 }
@@ -37,6 +39,8 @@ type Seen = {
   readonly attempt: number
   /** Process id of its script; 0 before it was told. */
   pid: number
+  /** By the monotonic clock: when its script started, as far as is known here. */
+  startedMs?: number
   /** By the monotonic clock; the first that was answered, and the last that was tried. */
   firstKillMs?: number
   lastKillMs?: number
@@ -126,14 +130,14 @@ export class OlderPayload {
     pid: number,
     signal: AbortSignal,
   ): Promise<void> {
-    const { address, gateway, store, limits, killGraceMs } = this.#context
+    const { address, gateway, store, killGraceMs } = this.#context
     const { job, attempt } = active
     if (job.status !== 'Running') {
       const instance = attempt.instance ?? ''
       const fact = { is: 'started', attempt: attempt.number, payloadId, instance } as const
       await store.learn(job.id, fact, Date.now())
     }
-    if (job.terminateRequestedAtMs === null && limits.passed(job.id) === undefined) return
+    if (job.terminateRequestedAtMs === null && !this.#passedLimit(active)) return
     const now = performance.now()
     const { firstKillMs = now, lastKillMs = -Infinity } = this.#seen
     if (now - firstKillMs > killGraceMs + mostAfterKillMs) {
@@ -144,6 +148,16 @@ export class OlderPayload {
     this.#seen.lastKillMs = now
     await gateway.kill(address, payloadId, signal)
     this.#seen.firstKillMs ??= now
+  }
+
+  /** The time limit of a script that has run for longer; such a client has none of its own. */
+  #passedLimit({ job, attempt }: ActiveJob): MaxRuntime | undefined {
+    const limit = maxRuntime(job.maxRuntimeMs, this.#context.maxRuntimes.get(job.service))
+    if (!limit || attempt.startedAtMs === null) return undefined
+    const now = performance.now()
+    // How long it ran before this process is known by the wall clock alone; then it is measured.
+    this.#seen.startedMs ??= now - Math.max(0, Date.now() - attempt.startedAtMs)
+    return now - this.#seen.startedMs >= limit.maxRuntimeMs ? limit : undefined
   }
 
   /** Stores what there is of a payload that has ended, and makes the job final. */
@@ -199,7 +213,7 @@ export class OlderPayload {
   }
 
   #verdict(
-    { job }: ActiveJob,
+    active: ActiveJob,
     told: Ending,
     exitCode: number | null,
   ): { readonly status: Ending; readonly message: string } {
@@ -219,10 +233,10 @@ export class OlderPayload {
             '.orchestrator.exit\' EXIT" in it, and none of the words on its list',
         }
       case 'Killed': {
-        const limitMs = this.#context.limits.passed(job.id)
-        return limitMs === undefined || job.terminateRequestedAtMs !== null
+        const limit = this.#passedLimit(active)
+        return limit === undefined || active.job.terminateRequestedAtMs !== null
           ? { status, message: 'job terminated' }
-          : judge({ ...exit, killReason: timeLimitReason(limitMs) })
+          : judge({ ...exit, killReason: timeLimitReason(limit) })
       }
       case 'Failed':
         return exitCode === null

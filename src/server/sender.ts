@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Fault, messageOf } from '../domain/errors.ts'
 import type { Fact } from '../domain/decide.ts'
+import { maxRuntime } from '../domain/max-runtime.ts'
 import type { Quota } from '../domain/quota.ts'
 import type { JobFiles } from '../files/job-files.ts'
 import type { Log } from '../log.ts'
@@ -23,6 +24,8 @@ export type SenderContext = {
   readonly quotas: ReadonlyMap<string, Quota>
   /** A client that owes an answer for so long, though it is there, has its key cancelled. */
   readonly clientLostAfterMs: number
+  /** Milliseconds by service; one that is not named has no limit. */
+  readonly maxRuntimes: ReadonlyMap<string, number>
 }
 
 /** A job that only a newer client could take waits so long before its turn comes again. */
@@ -270,7 +273,7 @@ export class Sender {
   }
 
   async #send(active: ActiveJob, link: ClientLink, watch: Watch): Promise<Answer> {
-    const { files, gateway } = this.#context
+    const { files, gateway, maxRuntimes } = this.#context
     const { job, attempt } = active
     try {
       const inputs = await files.inputs(job.id)
@@ -281,6 +284,7 @@ export class Sender {
         service: job.service,
         attempt: attempt.number,
         ...(attempt.instance !== null && { instance: attempt.instance }),
+        ...maxRuntime(job.maxRuntimeMs, maxRuntimes.get(job.service)),
       }
       return link.older
         ? await link.older.submit(active, inputs, watch)

@@ -109,8 +109,7 @@ export class Terminator {
       return
     }
     await sender.breakOff(id)
-    const { signal } = this.#stopping
-    const known = await gateway.kill(attempt.client, attempt.key, { signal })
+    const known = await gateway.kill(attempt.client, attempt.key, this.#stopping.signal)
     if (known) return // its end will come as an event
     await learn({ is: 'lost', attempt: number, reason })
     await learn({ is: 'undelivered', attempt: number, reason, retryAtMs: null })

@@ -29,6 +29,18 @@ export function payloadStoreSuite(name: string, open: () => PayloadStore): void 
     assert.equal(store.findByKey('b'), undefined)
   })
 
+  check('a payload may have a time limit', (store) => {
+    const limits = [
+      { maxRuntimeMs: 400 * 86_400_000, maxRuntimeOf: 'service' },
+      { maxRuntimeMs: 1, maxRuntimeOf: 'upload' },
+    ] as const
+    for (const [id, limit] of limits.entries()) {
+      const limited = { ...origin(String(id)), ...limit }
+      store.insert({ id, origin: limited, receivedAtMs: 1 })
+      assert.deepEqual(store.change(id, 'Prepared', 'Running', {})?.origin, limited)
+    }
+  })
+
   check('a payload may have no key; a key is had once', (store) => {
     assert.equal(store.insert({ id: 1, origin: null, receivedAtMs: 1 }).origin, null)
     store.insert({ id: 2, origin: null, receivedAtMs: 1 })

@@ -4,7 +4,6 @@ import type { Static } from 'typebox'
 import { cancelKey, forgetKey, killKey } from '../../client/kill.ts'
 import { result } from '../../client/retrieve.ts'
 import { Fault } from '../../domain/errors.ts'
-import { timeLimitReason } from '../../domain/payload.ts'
 import { Key } from '../../domain/protocol.ts'
 import type { KeyReply } from '../../domain/protocol.ts'
 import type { App } from '../app.ts'
@@ -68,19 +67,10 @@ export function keyRoutes(app: App, steps: ClientSteps): void {
     {
       schema: {
         params: KeyParams,
-        querystring: Type.Object({
-          timeLimitMs: Type.Optional(
-            Type.Integer({ minimum: 1, description: 'It ran for longer, and so has failed.' }),
-          ),
-        }),
         response: { 200: known('What is held is being ended, or is refused.'), ...malformed },
       },
     },
-    async (request) => {
-      const { timeLimitMs } = request.query
-      const reason = timeLimitMs === undefined ? 'job terminated' : timeLimitReason(timeLimitMs)
-      return { known: await killKey(steps, request.params.key, reason) }
-    },
+    async (request) => ({ known: await killKey(steps, request.params.key, 'job terminated') }),
   )
 
   app.post(

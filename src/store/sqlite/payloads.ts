@@ -15,6 +15,8 @@ create table payloads (
   user_id text,
   service text,
   attempt integer,
+  max_runtime_ms integer check (max_runtime_ms > 0),
+  max_runtime_of text check (max_runtime_of in ('service', 'upload')),
   status text not null default 'Prepared' check (status in
     ('Prepared', 'Running', 'Completed', 'Failed', 'Invalid', 'Killed')),
   message text not null default '',
@@ -62,8 +64,10 @@ class SqlitePayloadStore implements PayloadStore {
     this.#database = database
     this.#sql = {
       insert: database.prepare(`insert into payloads
-        (id, key, server_id, job_id, user_id, service, attempt, received_at_ms)
-        values (:id, :key, :serverId, :jobId, :userId, :service, :attempt, :receivedAtMs)`),
+        (id, key, server_id, job_id, user_id, service, attempt,
+         max_runtime_ms, max_runtime_of, received_at_ms)
+        values (:id, :key, :serverId, :jobId, :userId, :service, :attempt,
+         :maxRuntimeMs, :maxRuntimeOf, :receivedAtMs)`),
       find: database.prepare('select * from payloads where id = ?'),
       findByKey: database.prepare('select * from payloads where key = ?'),
       nextPrepared: database.prepare(`select * from payloads
@@ -101,6 +105,8 @@ class SqlitePayloadStore implements PayloadStore {
       userId: origin?.userId ?? null,
       service: origin?.service ?? null,
       attempt: origin?.attempt ?? null,
+      maxRuntimeMs: origin?.maxRuntimeMs ?? null,
+      maxRuntimeOf: origin?.maxRuntimeOf ?? null,
       receivedAtMs,
     })
     const payload = this.find(id)

@@ -2,6 +2,7 @@
 import type { SQLOutputValue } from 'node:sqlite'
 import { jobStatuses } from '../../domain/job.ts'
 import type { Attempt, HistoryEntry, Job, JobStatus, Result } from '../../domain/job.ts'
+import type { MaxRuntime } from '../../domain/max-runtime.ts'
 import { payloadStatuses } from '../../domain/payload.ts'
 import type { Payload, PayloadStatus } from '../../domain/payload.ts'
 
@@ -35,6 +36,13 @@ function payloadStatus(row: Row, column: string): PayloadStatus {
   const status = payloadStatuses.find((known) => known === row[column])
   if (!status) throw new TypeError(`column ${column} holds no status of a payload`)
   return status
+}
+
+/** Whose limit it is may be left out: it is the service's then. */
+function maxRuntime(row: Row): Partial<MaxRuntime> {
+  const maxRuntimeMs = maybeInteger(row, 'max_runtime_ms')
+  if (maxRuntimeMs === null) return {}
+  return { maxRuntimeMs, maxRuntimeOf: row['max_runtime_of'] === 'upload' ? 'upload' : 'service' }
 }
 
 export function result(row: Row): Result | null {
@@ -109,6 +117,7 @@ export function toPayload(row: Row): Payload {
             userId: text(row, 'user_id'),
             service: text(row, 'service'),
             attempt: integer(row, 'attempt'),
+            ...maxRuntime(row),
           },
     status: payloadStatus(row, 'status'),
     message: text(row, 'message'),
