@@ -1,26 +1,14 @@
 /** Scripts that run for longer than they may, and who ends them when. */
 import assert from 'node:assert/strict'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Lab, until } from './harness/lab.ts'
 import { isGone } from './harness/processes.ts'
-import { openServerStore } from './harness/seed.ts'
 
 const message = /^run\.sh was ended by its time limit: it ran for longer than /
 const ofService = ', the most that its service allows'
 const ofUpload = ', the max_runtime of its upload'
-
-/** Puts a job into the database of a server that is not there. */
-async function seed(lab: Lab, service: string, script: string, maxRuntimeMs: number | null) {
-  await using store = await openServerStore(lab)
-  const id = store.reserveId()
-  const input = join(lab.directory, 'server', 'jobs', String(id), 'input')
-  await mkdir(input, { recursive: true })
-  await writeFile(join(input, 'run.sh'), script)
-  await store.insert({ id, userId: '1', service, isFlat: true, maxRuntimeMs }, Date.now())
-  return id
-}
 
 test('a script that runs for too long is ended as by a kill, and has failed', async () => {
   await using lab = await Lab.create()
@@ -59,17 +47,19 @@ test('a script that runs for too long is ended as by a kill, and has failed', as
 
 test('the smaller limit of the service and the upload counts', async () => {
   await using lab = await Lab.create()
-  const endless = 'sleep 1000'
-  const ofItsUpload = await seed(lab, 'slow', endless, 1_000)
-  const alone = await seed(lab, 'free', endless, 1_500)
-  const ofItsService = await seed(lab, 'quick', endless, 3_600_000)
-  const none = await seed(lab, 'free', 'true', null)
-  const long = await seed(lab, 'free', 'true', 365 * 86_400_000)
   const { address } = await lab.client()
   const { api } = await lab.server({
     services: { slow: [address], free: [address], quick: [address] },
     env: { SERVICE_SLOW_MAX_RUNTIME: '1h', SERVICE_QUICK_MAX_RUNTIME: '1200ms' },
   })
+  const send = (service: string, script: string, max_runtime?: string) =>
+    api.upload(script, { service, ...(max_runtime && { fields: { max_runtime } }) })
+  const endless = 'sleep 1000'
+  const ofItsUpload = await send('slow', endless, '1')
+  const alone = await send('free', endless, '1.5s')
+  const ofItsService = await send('quick', endless, '1h')
+  const none = await send('free', 'true')
+  const long = await send('free', 'true', '365d')
   for (const [id, expected] of [
     [ofItsUpload, `1 s${ofUpload}`],
     [alone, `1500 ms${ofUpload}`],

@@ -68,13 +68,6 @@ export function parseDurationMs(text: string): number | Wrong {
 
 const dayMs = 86_400_000
 
-/** How long a script may run: at most 24 days, for a timer cannot be set for longer. */
-export function parseRuntimeMs(text: string): number | Wrong {
-  const value = parseDurationMs(text)
-  if (!(value instanceof Wrong) && value <= 24 * dayMs) return value
-  return new Wrong('a time of at most 24d, such as 90min, 2h or a number of seconds')
-}
-
 /** A time that somebody waits: a day at most. */
 export function parseShortDurationMs(text: string): number | Wrong {
   const value = parseDurationMs(text)

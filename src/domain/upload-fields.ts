@@ -1,6 +1,6 @@
 /** The text fields of an upload: what they may be, and what they mean. */
 import { isUserId } from './names.ts'
-import { Wrong, parseRuntimeMs, parseWhole } from './units.ts'
+import { Wrong, parseDurationMs, parseWhole } from './units.ts'
 
 /** Others may be there and mean nothing to us. */
 export const uploadFieldNames: ReadonlySet<string> = new Set([
@@ -45,6 +45,6 @@ export function readUploadFields(fields: ReadonlyMap<string, string>): {
     return null
   }
   const scriptAttempts = readOptional('max_attempts', parseWhole(1, 100)) ?? 1
-  const maxRuntimeMs = readOptional('max_runtime', parseRuntimeMs)
+  const maxRuntimeMs = readOptional('max_runtime', parseDurationMs)
   return { read: { userId, service, scriptAttempts, maxRuntimeMs }, faults }
 }

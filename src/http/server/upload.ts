@@ -25,7 +25,7 @@ const UploadForm = Type.Object({
     Type.String({
       description:
         'run.sh is ended, and has failed, when it runs for longer: 90min, 2h, or a number of ' +
-        'seconds; at most 24d. The service may allow less.',
+        'seconds. The service may allow less.',
     }),
   ),
   file: Type.Array(Type.String({ format: 'binary' }), {
