@@ -109,6 +109,22 @@ describe('a client with a full disk', { concurrency: 3 }, () => {
     return undefined
   })
 
+  test('a script that fills the disk is ended by its time limit', async (t) => {
+    await using lab = await Lab.create()
+    const mounted = await mount(lab)
+    if (typeof mounted === 'string') return t.skip(mounted)
+    await using disk = mounted
+    const { api, client } = await lab.pair({ env: { SERVICE_EXAMPLE_MAX_RUNTIME: '3s' } })
+    const script = "trap 'rm big; exit 1' TERM; cat /dev/zero > big; sleep 600 & wait"
+    const id = await api.upload(script)
+    await until('it is full', async () => (await disk.freeBytes()) === 0)
+    const job = await api.ended(id)
+    assert.equal(job.status, 'Failed')
+    assert.match(job.message, /^run\.sh was ended by its time limit: /)
+    await client.program.line(({ msg }) => msg.includes('could not be noted'))
+    return undefined
+  })
+
   test('what a client has is answered and forgotten on a full disk, and that frees it', async (t) => {
     await using lab = await Lab.create()
     const mounted = await mount(lab)
