@@ -1,10 +1,13 @@
 /**
  * Named places at which a test may have this process killed, as by `kill -9` or a fault of ours
  * that nobody foresaw. They stand where something has changed, or is about to change, on the disk,
- * in a database or on the wire; docs/reliability.md lists them.
+ * in a database or on the wire; docs/reliability.md lists them, and test/crash-server.test.ts and
+ * test/crash-client.test.ts die at each.
  *
- * Outside of tests they do nothing, and cost nothing.
+ * Outside of tests they do nothing, and cost a comparison.
  */
+import { crashPoints } from './crash-points/points.ts'
+import type { CrashPoint } from './crash-points/points.ts'
 
 /** Says where to die: `NAME` or `NAME@N`, at its N-th passage. */
 export const crashVariable = 'JOB_ORCHESTRATOR_CRASH_AT'
@@ -26,13 +29,16 @@ export function armCrashPoint(environment: Environment): string | undefined {
   if (environment[underTestVariable] !== '1') {
     return `${crashVariable} kills this program, and is for its tests alone: unset it`
   }
-  const [name = '', passage = '1'] = text.split('@')
+  const [, name = '', passage = '1'] = /^(.*?)(?:@([1-9]\d*))?$/.exec(text) ?? []
+  if (!Object.hasOwn(crashPoints, name)) {
+    return `${crashVariable} is ${JSON.stringify(text)}, which is no crash point and no NAME@N`
+  }
   wanted = { name, left: Number(passage) }
   return undefined
 }
 
 /** Dies here, without a last word, if a test wants it so. */
-export function crashPoint(name: string): void {
+export function crashPoint(name: CrashPoint): void {
   if (wanted?.name !== name || --wanted.left > 0) return
   process.kill(process.pid, 'SIGKILL')
 }

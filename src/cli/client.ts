@@ -1,6 +1,7 @@
 /** Assembles the client. What is started first is stopped last. */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { crashPoint } from '../crash-points.ts'
 import { Cleaner } from '../client/cleaner.ts'
 import { commonEnvironment } from '../client/environment.ts'
 import { Contacts } from '../client/contacts.ts'
@@ -48,6 +49,7 @@ export async function startClient(
     starts.use(takeLock(files.lockFile, 'give each client its own --data-path'))
     return starts.use(openClientMemory(files.memoryFile, endProgram))
   })
+  crashPoint('open: memory made')
   const store = starts.use(openPayloadStore())
   const meter = starts.use(new LoadMeter())
   const receiving: ClientRoom['receiving'] = new Map()

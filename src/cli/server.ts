@@ -1,5 +1,6 @@
 /** Assembles the server. What is started first is stopped last. */
 import { dirname, resolve } from 'node:path'
+import { crashPoint } from '../crash-points.ts'
 import type { ServerConfig } from '../config/config.ts'
 import { isActive } from '../domain/job.ts'
 import { FreeSpace } from '../files/free-space.ts'
@@ -120,7 +121,11 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
   starts.defer(() => getter.stop())
   getter.start()
   starts.defer(() => sender.stop())
-  for (const one of active) if (one.job.status === 'Processing') sender.resume(one)
+  for (const one of active) {
+    if (one.job.status !== 'Processing') continue
+    crashPoint('recover: sending resumed')
+    sender.resume(one)
+  }
   starts.defer(() => relocator.stop())
   relocator.start()
   starts.defer(() => cleaner.stop())
@@ -164,7 +169,9 @@ async function openStore(
   await takeStore(config, files, starts)
   return starting('cannot open the store', async () => {
     const store = starts.use(openJobStore(dbPath, { maxAttempts }, endProgram))
+    crashPoint('open: database made')
     await files.belongTo(store.serverId, await store.needsFiles())
+    crashPoint('open: owner noted')
     await removeLeftovers(store, files, log)
     return store
   })

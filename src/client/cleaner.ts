@@ -4,6 +4,7 @@
  * for as long, too, for it may merely be away. It may come back for such a payload after all: then
  * it finds that it is lost, and its key is refused, so that its script runs at most once.
  */
+import { crashPoint } from '../crash-points.ts'
 import { ClockWatch } from '../domain/clock-watch.ts'
 import type { Reading } from '../domain/clock-watch.ts'
 import { isFullDatabase } from '../domain/errors.ts'
@@ -122,6 +123,7 @@ export class Cleaner {
     log.info({ payload: id, job: origin?.jobId }, `payload ${id} is removed: ${why}`)
     await removeNoting(this.#context, id, () => {
       if (origin) memory.refuse(origin.key, wallMs)
+      crashPoint('clean: key refused')
     })
   }
 }

@@ -1,4 +1,5 @@
 /** Ending payloads, and refusing what has not come yet. */
+import { crashPoint } from '../crash-points.ts'
 import { isFullDatabase } from '../domain/errors.ts'
 import { payloadEnded } from '../domain/payload.ts'
 import type { Payload } from '../domain/payload.ts'
@@ -12,10 +13,12 @@ import type { ClientRoom } from './room.ts'
 export async function kill(room: ClientRoom, payload: Payload, reason: string): Promise<void> {
   const marked = await markKilled(room, payload, reason)
   if (!marked) return
+  crashPoint('kill: durable')
   const { id, status } = marked.payload
   if (status === 'Prepared') {
     room.runner.settle(marked.payload, { status: 'Killed', message: reason })
   } else room.runner.kill(id, reason)
+  crashPoint('kill: begun')
   // Who asked hears of it, and asks again.
   if (marked.fault !== undefined) throw marked.fault
 }
@@ -41,11 +44,14 @@ export async function cancelKey(room: ClientRoom, key: string): Promise<boolean>
   const payload = await refuseUnlessHere(room, key)
   if (!payload) return false
   room.memory.refuse(key, Date.now())
+  crashPoint('cancel: refused')
   if (!payloadEnded(payload.status) && payload.killReason === null) {
     room.store.change(payload.id, payload.status, payload.status, { killReason: 'cancelled' })
   }
   await room.runner.abandon(payload.id, 'cancelled')
+  crashPoint('cancel: ended')
   await removePayload(room, payload.id)
+  crashPoint('cancel: removed')
   // Who cancelled it knows; a second server on a copy of the database does not.
   const why = 'it was cancelled at its client, by a server of the same identity'
   room.log.info({ payload: payload.id }, `payload ${payload.id}: cancelled by its server, removed`)
@@ -62,7 +68,12 @@ export async function forgetKey(room: ClientRoom, key: string): Promise<boolean>
   const payload = room.store.findByKey(key)
   if (!payload) return true
   if (!payloadEnded(payload.status)) return false
-  await removeNoting(room, payload.id, () => room.memory.forget(key, Date.now()))
+  crashPoint('forget: asked')
+  await removeNoting(room, payload.id, () => {
+    room.memory.forget(key, Date.now())
+    crashPoint('forget: noted')
+  })
+  crashPoint('forget: removed')
   return true
 }
 
@@ -101,6 +112,7 @@ async function refuseUnlessHere(room: ClientRoom, key: string): Promise<Payload 
   const payload = store.findByKey(key)
   if (payload) return payload
   memory.refuse(key, Date.now())
+  crashPoint('kill: refused')
   const submission = receiving.get(key)
   submission?.abort.abort()
   await submission?.over

@@ -1,3 +1,4 @@
+import { crashPoint } from '../crash-points.ts'
 import { payloadEnded } from '../domain/payload.ts'
 import type { Payload } from '../domain/payload.ts'
 import type { ClientContext } from './context.ts'
@@ -21,6 +22,7 @@ export async function markKilled(
   // First in the table, so that nothing can start it meanwhile; then on disk; then for real.
   const payload = store.change(id, status, status, { killReason: reason })
   if (!payload) return undefined
+  crashPoint('kill: marked')
   try {
     await files.writeKillReason(id, reason)
     return { payload, fault: undefined }

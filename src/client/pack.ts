@@ -1,6 +1,7 @@
 /** The last step of a payload: its work directory becomes one ZIP, once, and the payload is final. */
 import { rm } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
+import { crashPoint } from '../crash-points.ts'
 import { isOfDisk, messageOf } from '../domain/errors.ts'
 import type { Ending } from '../domain/job.ts'
 import { ownDirectory } from '../domain/names.ts'
@@ -44,13 +45,16 @@ export async function pack(
       ownFiles(paths, describe(payload, final, exit, endedAtMs, leftOut))
     try {
       const { result, handle } = await write(paths.result, archive(root, extras))
+      crashPoint('pack: packed')
       const { startedAtMs } = payload
       await files.writeOutcome(id, { ...final, startedAtMs, endedAtMs, result }, handle)
+      crashPoint('pack: durable')
       step(context, id, payload.status, final.status, {
         message: final.message,
         endedAtMs,
         result,
       })
+      crashPoint('pack: told')
       return
     } catch (error) {
       log.error({ err: error, payload: id }, `payload ${id} could not be packed`)

@@ -2,6 +2,7 @@
  * Makes the table of payloads anew from their directories, at the start. Scripts went on while no
  * daemon was there: those that still run are taken back, and those that ended are packed.
  */
+import { crashPoint } from '../crash-points.ts'
 import type { Manifest } from '../files/payload-files.ts'
 import type { ClientRoom } from './room.ts'
 
@@ -9,6 +10,7 @@ import type { ClientRoom } from './room.ts'
 export async function recover(room: ClientRoom): Promise<void> {
   const { files, store, log } = room
   const stuck = await files.removeLeftovers()
+  crashPoint('recover: leftovers removed')
   if (stuck.length > 0) log.warn({ stuck }, `${stuck.length} old directories cannot be removed`)
   for (const id of await files.ids()) {
     const manifest = await files.manifest(id)
@@ -54,6 +56,7 @@ async function discard(
     await execution?.ended
     store.remove(id)
   }
+  crashPoint('recover: unneeded found')
   if (!(await files.remove(id))) log.warn({ id }, `directory ${id} cannot be removed`)
 }
 
@@ -70,6 +73,7 @@ async function recoverOne(room: ClientRoom, manifest: Manifest): Promise<void> {
     const { status, ...rest } = outcome
     store.change(id, 'Prepared', 'Running', {})
     store.change(id, 'Running', status, rest)
+    crashPoint('recover: ended taken back')
     return
   }
   const killReason = await files.killReason(id)
@@ -80,6 +84,7 @@ async function recoverOne(room: ClientRoom, manifest: Manifest): Promise<void> {
     const startedAtMs = (await files.startedAtMs(id)) ?? Date.now()
     const running = store.change(id, 'Prepared', 'Running', { startedAtMs })
     if (running) runner.resume(running, execution)
+    crashPoint('recover: running taken back')
   } else if (killReason !== undefined && marked) {
     runner.settle(marked, { status: 'Killed', message: killReason })
   }

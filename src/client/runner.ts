@@ -1,5 +1,6 @@
 /** Starts prepared payloads, sees them end, and has them packed. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { crashPoint } from '../crash-points.ts'
 import { asFault, messageOf } from '../domain/errors.ts'
 import { judge } from '../domain/payload.ts'
 import type { Payload } from '../domain/payload.ts'
@@ -136,6 +137,7 @@ export class Runner {
       if (!payload) return
       const change = { startedAtMs: Date.now() }
       const started = step(this.#context, payload.id, 'Prepared', 'Running', change)
+      crashPoint('run: chosen')
       if (started) this.#track(payload.id, this.#run(started))
     }
   }
@@ -209,6 +211,7 @@ export class Runner {
     this.#executions.set(id, execution)
     const running = store.change(id, 'Running', 'Running', { pid: execution.pid })
     if (!running) throw new Error(`payload ${id} runs, but is not Running`)
+    crashPoint('run: noted')
     if (running.killReason !== null) execution.kill(running.killReason)
     const watch = watchRuntime(this.#context, running, execution)
     const exit = await execution.ended.finally(() => {
@@ -216,12 +219,15 @@ export class Runner {
       return watch.stop()
     })
     if (this.#abandoned.has(id)) return
+    crashPoint(exit === 'lost' ? 'vanished: seen' : 'end: seen')
     if (exit === 'lost') {
       const message = 'its supervising shell vanished without an exit code'
       log.error({ payload: id }, `payload ${id} is lost: ${message}`)
       await this.#refuse(running)
+      crashPoint('vanished: refused')
       store.remove(id)
       await files.remove(id)
+      crashPoint('vanished: removed')
       events.tellLost(running, message)
       drain.look()
       return

@@ -1,5 +1,6 @@
 /** Takes a payload from a server: durable before it is answered. */
 import { Value } from 'typebox/value'
+import { crashPoint } from '../crash-points.ts'
 import { Fault, isFullDatabase } from '../domain/errors.ts'
 import { isMarkerName } from '../domain/marker.ts'
 import type { Part } from '../domain/part.ts'
@@ -58,6 +59,7 @@ export async function submit(
         if (!origin && isMarkerName(part.filename)) throw mistaken()
         const content = limited(part.content, left, tooLarge(room), abort.signal)
         await (await open()).add(pathOf(part), content)
+        crashPoint('submit: receiving')
         left -= content.sizeBytes
       }
     }
@@ -91,6 +93,7 @@ async function take(
     if (origin) refuseIfRoom(memory, origin.key)
     throw error
   }
+  crashPoint('submit: durable')
   if (aborted.aborted) {
     await files.remove(id)
     throw refusedKey()
@@ -99,6 +102,7 @@ async function take(
   const payload = store.insert(manifest)
   tellLog(log, payload)
   runner.wake()
+  crashPoint('submit: taken')
   return payload
 }
 

@@ -4,6 +4,7 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { open } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
+import { crashPoint } from '../crash-points.ts'
 import type { Exit } from '../domain/payload.ts'
 import type { Log } from '../log.ts'
 import { adopt } from './adopted.ts'
@@ -36,9 +37,11 @@ async function start(task: Task, killGraceMs: number, log: Log): Promise<Executi
     detached: true,
     stdio: ['ignore', stdout.fd, stderr.fd, 'pipe'],
   })
+  crashPoint('run: spawning')
   const exited = once(child, 'exit')
   exited.catch(() => {}) // it rejects together with `spawn`, which is awaited
   await once(child, 'spawn')
+  crashPoint('run: spawned')
   return new BashExecution(task, child, exited, killGraceMs, log)
 }
 

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { open, rename, rm } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { crashPoint } from '../crash-points.ts'
 import { asFault } from '../domain/errors.ts'
 import type { Result } from '../domain/job.ts'
 
@@ -63,6 +64,7 @@ export async function write(path: string, content: AsyncIterable<Uint8Array>): P
       hash.update(chunk)
       sizeBytes += chunk.byteLength
       yield chunk
+      crashPoint('result: half written')
     }
   }
   let handle: FileHandle | undefined

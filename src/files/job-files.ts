@@ -13,6 +13,7 @@ import { randomBytes } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import { crashPoint } from '../crash-points.ts'
 import { Fault, asFault, systemCode } from '../domain/errors.ts'
 import { saySize } from '../domain/free-space.ts'
 import type { Result } from '../domain/job.ts'
@@ -110,10 +111,11 @@ export class JobFiles {
   ): Promise<{ readonly uploads: Removals; readonly jobs: Removals }> {
     const uploads = (await readdir(this.#incoming)).map((name) => join(this.#incoming, name))
     const unneeded = await withoutFiles(await this.ids())
-    return {
-      uploads: await removeAll(uploads),
-      jobs: await removeAll(unneeded.map((id) => this.#directory(id))),
-    }
+    const removedUploads = await removeAll(uploads)
+    crashPoint('recover: uploads removed')
+    const removedJobs = await removeAll(unneeded.map((id) => this.#directory(id)))
+    crashPoint('recover: jobs removed')
+    return { uploads: removedUploads, jobs: removedJobs }
   }
 
   /** A new workspace for an upload. */

@@ -22,6 +22,7 @@ import { randomBytes } from 'node:crypto'
 import { readdir, rename, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { crashPoint } from '../crash-points.ts'
 import { asFault, systemCode } from '../domain/errors.ts'
 import type { Ending, Result } from '../domain/job.ts'
 import type { PayloadOrigin } from '../domain/payload.ts'
@@ -117,12 +118,14 @@ export class PayloadFiles {
   async publish(workspace: Workspace, manifest: Manifest): Promise<void> {
     const { directory, home, tmp, manifest: file } = this.paths(manifest.id)
     await workspace.publish(directory)
+    crashPoint('submit: published')
     try {
       await all([
         makeDirectories(home),
         makeDirectories(tmp),
         writeFlushed(`${file}.part`, JSON.stringify(manifest)),
       ])
+      crashPoint('submit: manifest written')
       await renameDurably(`${file}.part`, file)
     } catch (error) {
       await this.remove(manifest.id)
@@ -144,6 +147,7 @@ export class PayloadFiles {
     } catch (error) {
       return systemCode(error) === 'ENOENT' || removeTree(directory)
     }
+    crashPoint('remove: out of sight')
     return removeTree(trash)
   }
 
@@ -209,6 +213,7 @@ export class PayloadFiles {
     const { outcome: file, result } = this.paths(id)
     try {
       await all([flush(packed), writeFlushed(`${file}.part`, JSON.stringify(outcome))])
+      crashPoint('pack: outcome written')
       await renameDurably(`${file}.part`, file)
     } catch (error) {
       // First what says that the other is whole.

@@ -3,6 +3,7 @@
  * is `Cleaned` is committed before its files go: a removal that is cut short is finished at the
  * next start, where directories of cleaned jobs are leftovers like any other.
  */
+import { crashPoint } from '../crash-points.ts'
 import { ClockWatch } from '../domain/clock-watch.ts'
 import type { Reading } from '../domain/clock-watch.ts'
 import { isFullDatabase, messageOf } from '../domain/errors.ts'
@@ -78,6 +79,7 @@ export class Cleaner {
   /** @returns how many jobs have become `Cleaned`. */
   async #cleanBatch(ids: readonly number[], nowMs: number, signal: AbortSignal): Promise<number> {
     const jobs = await this.#note(ids, nowMs)
+    if (jobs.length > 0) crashPoint('clean: committed')
     for (const job of jobs) if (!signal.aborted) await this.#removeFiles(job)
     return jobs.length
   }
@@ -100,6 +102,7 @@ export class Cleaner {
     const { files, log } = this.#context
     try {
       await files.remove(id)
+      crashPoint('clean: removed')
     } catch (error) {
       log.warn({ job: id }, `the files of job ${id} cannot be removed: ${messageOf(error)}`)
     }

@@ -1,4 +1,5 @@
 /** Brings results back: whole, durable, and only then forgotten by the client. */
+import { crashPoint } from '../crash-points.ts'
 import { Fault, messageOf } from '../domain/errors.ts'
 import { isActive } from '../domain/job.ts'
 import type { Ending, Result } from '../domain/job.ts'
@@ -112,6 +113,7 @@ export class Getter {
       await files.demandRoom(fetch.end.result)
       const body = await gateway.result(attempt.client, attempt.key, this.#stopping.signal)
       await files.storeResult(job.id, attempt.number, body, fetch.end.result)
+      crashPoint('retrieve: stored')
       await recordEnd(this.#context, job.id, {
         is: 'ended',
         attempt: attempt.number,
@@ -141,6 +143,7 @@ export class Getter {
       const reason = `its result came wrong ${mostMismatches} times: ${messageOf(error)}`
       try {
         await gateway.cancel(attempt.client, attempt.key, this.#stopping.signal)
+        crashPoint('retrieve: given up')
         await store.learn(job.id, { is: 'lost', attempt: attempt.number, reason }, Date.now())
         return
       } catch (cause) {
@@ -156,6 +159,7 @@ export class Getter {
     const { gateway, log } = this.#context
     const { signal } = this.#stopping
     const task = persist(() => gateway.forget(client, key, signal), signal)
+      .then(() => crashPoint('retrieve: forgotten'))
       .catch((error: unknown) => {
         if (signal.aborted) return
         log.warn({ job: job.id }, `its client cannot be told to forget: ${messageOf(error)}`)

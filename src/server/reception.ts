@@ -3,6 +3,7 @@
  * that there is a job under its Idempotency-Key: then they are only looked at, so that whoever
  * repeats an upload does not fill the disk.
  */
+import { crashPoint } from '../crash-points.ts'
 import { Fault } from '../domain/errors.ts'
 import type { FileDigest } from '../domain/idempotency.ts'
 import { isUserId, safePath } from '../domain/names.ts'
@@ -83,6 +84,7 @@ export class Reception implements AsyncDisposable {
     await this.#context.space.demand()
     this.#workspace ??= await this.#context.files.receive()
     await this.#workspace.add(name, this.#key === undefined ? content : this.#digest(name, content))
+    crashPoint('upload: receiving')
   }
 
   #digest(name: string, content: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {

@@ -2,6 +2,7 @@
  * Acts on what clients tell of payloads: matched by key alone, for an end may arrive before the
  * answer to `/submit` is recorded, and is right.
  */
+import { crashPoint } from '../crash-points.ts'
 import { Fault, messageOf } from '../domain/errors.ts'
 import { isActive } from '../domain/job.ts'
 import type { ClientAddress } from '../domain/job.ts'
@@ -62,11 +63,13 @@ export class Reconciler implements Omit<ClientListener, 'onFree' | 'onSilent'> {
       const active = await this.#context.store.findByKey(key)
       if (!active) return
       const { job, attempt } = active
+      crashPoint('loss: heard')
       const learn = (is: 'lost' | 'unanswered') =>
         this.#context.store.learn(job.id, { is, attempt: attempt.number, reason }, Date.now())
       await learn('lost')
       // It may be known before the answer to /submit, which is to be believed no more then.
       await learn('unanswered')
+      crashPoint('loss: committed')
     })
   }
 
@@ -86,7 +89,9 @@ export class Reconciler implements Omit<ClientListener, 'onFree' | 'onSilent'> {
     }
     const instance = this.#instances.get(address.uploadUrl) ?? ''
     const is = status === 'Running' ? 'started' : 'accepted'
+    crashPoint('running: heard')
     await store.learn(job.id, { is, attempt: attempt.number, payloadId, instance }, Date.now())
+    crashPoint('running: committed')
   }
 
   /** What is not the current attempt of a job counts nothing, and is not to go on. */

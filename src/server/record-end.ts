@@ -2,6 +2,7 @@
  * Makes the end of an attempt count, whose result is stored. A script that failed may be run again:
  * what the attempts before the last one left is of no use then, and would fill the disk.
  */
+import { crashPoint } from '../crash-points.ts'
 import type { Fact } from '../domain/decide.ts'
 import { messageOf } from '../domain/errors.ts'
 import { isFinal } from '../domain/job.ts'
@@ -32,7 +33,9 @@ export async function recordEnd(
   }
   // Before the commit, so that a crash leaves none of them behind a job that is final.
   await tidy(files.removeEarlierResults(id, attempt))
+  crashPoint('retrieve: earlier removed')
   const job = (await store.learn(id, fact, Date.now())) ?? (await store.find(id))
+  crashPoint('retrieve: committed')
   if (!job || job.attempt !== attempt || !isFinal(job.status)) {
     await tidy(files.removeResult(id, attempt))
   }

@@ -4,6 +4,7 @@
  * with it. What ran on both sides is the price of not waiting for ever: one result counts, that of
  * the job's current attempt; what the other has is cancelled when it comes back.
  */
+import { crashPoint } from '../crash-points.ts'
 import { sayDuration } from '../domain/duration.ts'
 import { isActive } from '../domain/job.ts'
 import type { Job } from '../domain/job.ts'
@@ -77,6 +78,7 @@ export class Relocator {
     if (!sender.canGive(job)) return
     if (job.status === 'Processing') await sender.breakOff(id)
     const moved = await store.relocate(id, fact, choose, Date.now())
+    if (moved) crashPoint('move: committed')
     if (moved) sender.send(moved)
     else if (job.status === 'Processing') await this.#resume(id, attempt.number)
   }

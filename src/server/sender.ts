@@ -1,6 +1,7 @@
 /** Gives queued jobs to clients. */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { crashPoint } from '../crash-points.ts'
 import { Fault, messageOf } from '../domain/errors.ts'
 import type { Fact } from '../domain/decide.ts'
 import { maxRuntime } from '../domain/max-runtime.ts'
@@ -143,6 +144,7 @@ export class Sender {
         return choice
       }
       const claimed = await store.claim(service, quota, choose, Date.now())
+      if (claimed) crashPoint('claim: committed')
       if (claimed) this.#begin(claimed, false)
       // One claim passes over only so many; behind them may be one that can be sent.
       else if (passedOver === 0) return
@@ -175,6 +177,7 @@ export class Sender {
     const link = this.#context.clients.link(active.attempt.client)
     const sending = link.sendings.begin()
     const onProgress = (progress: Progress) => {
+      crashPoint(progress.isSent ? 'send: sent' : 'send: half sent')
       if (sending.progress(progress)) this.wake()
     }
     try {
@@ -249,7 +252,9 @@ export class Sender {
       // That this try was not taken says nothing of the one before it, which is made sure of first.
       const isSure = answer.is !== 'not now' || !mayHaveArrived
       if (answer.is !== 'unknown' && (isSure || (await this.#cancel(active, link, watch.signal)))) {
+        crashPoint('send: answered')
         await this.#settle(active, link, answer)
+        crashPoint('send: settled')
         // A snapshot that was asked for while it was not accepted yet could not tell of its loss.
         const isWatched = stream !== undefined && stream === link.stream
         if (answer.is === 'accepted' && !isWatched && !link.older) link.resync()

@@ -4,6 +4,7 @@
  * outcome stands.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { crashPoint } from '../crash-points.ts'
 import type { Fact } from '../domain/decide.ts'
 import { Fault, messageOf } from '../domain/errors.ts'
 import { isActive, isFinal } from '../domain/job.ts'
@@ -55,6 +56,7 @@ export class Terminator {
       throw new Fault('conflict', `job ${id} has ended already: it is ${before.status}`)
     }
     await store.learn(id, { is: 'terminate requested' }, Date.now())
+    crashPoint('terminate: marked')
     const active = await store.current(id)
     if (active && isActive(active.job.status)) void this.pursue(active)
     return (await watch.final(id, killGraceMs + confirmMs)) ?? findJob(store, id)
@@ -110,6 +112,7 @@ export class Terminator {
     }
     await sender.breakOff(id)
     const known = await gateway.kill(attempt.client, attempt.key, this.#stopping.signal)
+    crashPoint('terminate: called')
     if (known) return // its end will come as an event
     await learn({ is: 'lost', attempt: number, reason })
     await learn({ is: 'undelivered', attempt: number, reason, retryAtMs: null })

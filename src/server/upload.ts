@@ -53,7 +53,9 @@ export async function upload(
   }
   const { asked, workspace } = check(context, read, faults, reception.workspace)
   const id = context.store.reserveId()
+  crashPoint('upload: id reserved')
   await context.files.publish(workspace, id)
+  crashPoint('upload: published')
   const uploaded = await insert(context, { ...asked, id, isFlat: workspace.isFlat }, idempotency)
   crashPoint('upload: committed')
   return uploaded
@@ -93,6 +95,7 @@ async function tellEarlier(
     )
   }
   const job = await findJob(store, id)
+  crashPoint('upload: recognised')
   return { job: { ...job, message: statusMessage(clients, job) }, isNew: false }
 }
 

@@ -2,6 +2,7 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
 import type { SQLInputValue } from 'node:sqlite'
+import { crashPoint } from '../../crash-points.ts'
 import { messageOf } from '../../domain/errors.ts'
 import type { ClientMemory } from '../client-memory.ts'
 import { StoreError } from './database.ts'
@@ -71,6 +72,7 @@ class SqliteClientMemory implements ClientMemory {
     if (this.#nextId > this.#reservedId) {
       const reserved = this.#reservedId + idsAtOnce
       this.#run('update client set reserved_id = ?', reserved)
+      crashPoint('submit: id reserved')
       this.#reservedId = reserved
     }
     return this.#nextId++

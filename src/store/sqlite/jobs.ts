@@ -1,5 +1,6 @@
 /** The server's store on SQLite. */
 import type { DatabaseSync } from 'node:sqlite'
+import { crashPoint } from '../../crash-points.ts'
 import { decide } from '../../domain/decide.ts'
 import type { Change, Fact, Rules } from '../../domain/decide.ts'
 import { isFinal } from '../../domain/job.ts'
@@ -320,6 +321,7 @@ class SqliteJobStore implements JobStore {
     const client = before.attempt > 0 ? this.#attempt(after).client.uploadUrl : null
     const { reason, to } = change
     this.#sql.insertHistory.run({ id, nowMs, from, to, attempt: before.attempt, client, reason })
+    crashPoint('step: written')
     this.#changes.push({ job: after, from, reason, client })
     return after
   }
@@ -353,6 +355,7 @@ class SqliteJobStore implements JobStore {
   #tell(): void {
     const changes = this.#changes
     this.#changes = []
+    if (changes.length > 0) crashPoint('step: committed')
     for (const change of changes) for (const listener of this.#listeners) listener(change)
   }
 

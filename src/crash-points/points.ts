@@ -1,0 +1,82 @@
+/**
+ * Every crash point: the side that passes it, and what has happened by then. The first word of a
+ * name is the step of the walk.
+ */
+
+type Point = { readonly side: 'server' | 'client' | 'both'; readonly meaning: string }
+
+const server = (meaning: string) => ({ side: 'server', meaning }) as const
+const client = (meaning: string) => ({ side: 'client', meaning }) as const
+const both = (meaning: string) => ({ side: 'both', meaning }) as const
+
+export const crashPoints = {
+  'open: database made': server('the database is there, and nothing says whose the files are'),
+  'open: owner noted': server('the files are marked as those of this database'),
+  'upload: receiving': server('one file of an upload is in its private directory'),
+  'upload: id reserved': server('the files are whole, and the id is reserved, in memory alone'),
+  'upload: published': server('the files are those of a job by their name, which has no row yet'),
+  'upload: committed': server('the job is in the database, and nobody has been answered'),
+  'upload: recognised': server('what came again is known, and nobody has been answered'),
+  'claim: committed': server('the job is `Processing`, with a key; nothing has been sent'),
+  'send: half sent': server('a part of the files is on its way to the client'),
+  'send: sent': server('everything is on its way, and no answer has come'),
+  'send: answered': server('the client has answered, and that is not committed'),
+  'send: settled': server('what the client answered is committed'),
+  'running: heard': server('the client has told that it has the job, or that its script runs'),
+  'running: committed': server('what the client has told of the script is committed'),
+  'retrieve: stored': server('the result is on the disk, and the job is not final'),
+  'retrieve: earlier removed': server('what earlier runs left is removed; the job is not final'),
+  'retrieve: committed': server('the job is final, or queued again; the client has the result'),
+  'retrieve: forgotten': server('the client was told to forget the result'),
+  'retrieve: given up': server('the result came wrong too often; its key is cancelled'),
+  'loss: heard': server('the client has told that it has a job no more'),
+  'loss: committed': server('the attempt is lost in the database'),
+  'move: committed': server('the job is given to another client, and nothing has been sent'),
+  'terminate: marked': server('the mark is committed, and the client knows nothing of it'),
+  'terminate: called': server('the client has been told, and no end is committed'),
+  'clean: committed': server('the job is `Cleaned`, and its files are there'),
+  'clean: removed': server('the files of one cleaned job are removed'),
+  'step: written': server('a step of a job is written in a transaction that is not committed'),
+  'step: committed': server('a step of a job is committed, and nothing in the process knows'),
+  'recover: uploads removed': server('unfinished uploads are removed at the start'),
+  'recover: jobs removed': server('directories that no job needs are removed at the start'),
+  'recover: sending resumed': server('a job in `Processing` is about to be sent again'),
+  'result: half written': both('a part of a result is on the disk: packed, or fetched'),
+  'open: memory made': client('`client.sqlite` is there, and nothing else'),
+  'submit: receiving': client('one file of a payload is in its private directory'),
+  'submit: id reserved': client('a hundred ids are reserved in `client.sqlite`'),
+  'submit: published': client('the files have their place, and there is no manifest'),
+  'submit: manifest written': client('the manifest is written, and has not its name'),
+  'submit: durable': client('the manifest is there, and the table knows nothing'),
+  'submit: taken': client('the payload is in the table, and nobody has been answered'),
+  'run: chosen': client('the payload is `Running` in the table, and nothing is started'),
+  'run: spawning': client('the supervising shell is forked, and may not run yet'),
+  'run: spawned': client('the supervising shell runs, and that is noted nowhere'),
+  'run: noted': client('the process is in the table'),
+  'end: seen': client('the script has ended, and nothing is packed'),
+  'pack: packed': client('the result is written, and there is no outcome'),
+  'pack: outcome written': client('the outcome is written, and has not its name'),
+  'pack: durable': client('the outcome is there, and the table and the server know nothing'),
+  'pack: told': client('the table has the end, and the event is on its way'),
+  'kill: marked': client('that it is to end is in the table alone'),
+  'kill: durable': client('that it is to end is on the disk, and no signal was sent'),
+  'kill: begun': client('the first signal is on its way'),
+  'kill: refused': client('nothing was there to end, and the key is refused from now on'),
+  'cancel: refused': client('the key of a payload that may run is refused'),
+  'cancel: ended': client('the cancelled payload has ended, and is not removed'),
+  'cancel: removed': client('the cancelled payload is gone, and nobody has been answered'),
+  'vanished: seen': client('the supervising shell is gone without an exit record'),
+  'vanished: refused': client('the key of the lost payload is refused'),
+  'vanished: removed': client('the lost payload is gone, and the server has not been told'),
+  'forget: asked': client('the server has the result, and the key is not refused'),
+  'forget: noted': client('the key is refused, and the payload is still there'),
+  'forget: removed': client('the payload is gone, and nobody has been answered'),
+  'remove: out of sight': client('the directory is in the trash, and whole'),
+  'clean: key refused': client('the key of a payload that is too old is refused'),
+  'recover: leftovers removed': client('what was being received or removed is gone, at the start'),
+  'recover: unneeded found': client('a directory that is no payload, or refused, is still there'),
+  'recover: ended taken back': client('a payload that had ended is in the table again'),
+  'recover: running taken back': client('a payload that was started is in the table again'),
+} as const satisfies Readonly<Record<string, Point>>
+
+export type CrashPoint = keyof typeof crashPoints
