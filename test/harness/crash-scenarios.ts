@@ -154,7 +154,10 @@ export const spoilt: Scenario = {
   },
   act: async () => {},
   check: async (_trial, { jobs: [job] }) => {
-    assert.match(job?.attempts[0]?.outcome ?? '', /came wrong 3 times|has it no more|was cancelled at its client/)
+    assert.match(
+      job?.attempts[0]?.outcome ?? '',
+      /came wrong 3 times|has it no more|was cancelled at its client/,
+    )
   },
 }
 
