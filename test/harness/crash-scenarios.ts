@@ -186,11 +186,11 @@ async function uploadAndTerminate(trial: Trial, task: Task): Promise<void> {
 }
 
 /** The line of bash that waits until the trial lets it go; never beyond the trial. */
-export function wait({ ledger: { directory } }: Pick<Trial, 'ledger'>): string {
+function wait({ ledger: { directory } }: Pick<Trial, 'ledger'>): string {
   return `while [ -e '${directory}' ] && [ ! -e '${directory}/go' ]; do sleep 0.02; done`
 }
 
-export async function release({ ledger: { directory } }: Pick<Trial, 'ledger'>): Promise<void> {
+async function release({ ledger: { directory } }: Pick<Trial, 'ledger'>): Promise<void> {
   await writeFile(join(directory, 'go'), '')
 }
 

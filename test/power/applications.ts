@@ -7,7 +7,7 @@ import type { Ledger } from '../harness/ledger.ts'
 import { Sent, send, terminate } from '../harness/sent.ts'
 import { makeTask } from '../harness/tasks.ts'
 import type { TaskKind } from '../harness/tasks.ts'
-import type { Random } from './random.ts'
+import type { Random } from '../harness/random.ts'
 import type { Told } from './told.ts'
 
 /** What is short comes more often: a power cut is to meet something that changes. */
