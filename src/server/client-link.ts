@@ -12,6 +12,7 @@ import type { JobStore } from '../store/jobs.ts'
 import { backOffMs } from './back-off.ts'
 import type { ClientListener } from './client-listener.ts'
 import type { ClientGateway } from './gateway.ts'
+import { HoldOff } from './hold-off.ts'
 import { OlderClient } from './older-client.ts'
 import type { OlderClientContext } from './older-client.ts'
 import { Sendings } from './sendings.ts'
@@ -39,6 +40,7 @@ export class ClientLink implements Candidate {
   readonly #context: LinkContext
   readonly #log: Log
   readonly #loop: Loop
+  readonly #holdOff = new HoldOff()
   readonly #silence = new Silence()
   /** Its silence while another client was there: else it may be us who are cut off. */
   readonly #witnessedSilence = new Silence()
@@ -49,8 +51,6 @@ export class ClientLink implements Candidate {
   #stream: symbol | undefined
   #older: OlderClient | undefined
   #failures = 0
-  #refusals = 0
-  #heldOffUntil = 0
   #lastTrouble: string | undefined
   #lastKind: string | undefined
   /** Gives up connections on which nothing has passed since the client was found away. */
@@ -174,17 +174,17 @@ export class ClientLink implements Candidate {
 
   /** It refused a job for now: nothing more is sent to it for a while, longer each time. */
   holdOff(): void {
-    this.#heldOffUntil = performance.now() + backOffMs(this.#refusals++)
+    this.#holdOff.begin()
   }
 
   /** It took a job. */
   took(): void {
-    this.#refusals = 0
+    this.#holdOff.forget()
     this.#answered()
   }
 
   get heldOffForMs(): number {
-    return Math.max(0, this.#heldOffUntil - performance.now())
+    return this.#holdOff.forMs
   }
 
   /** One connection, of whatever kind. Returns when to try again. */
@@ -272,8 +272,8 @@ export class ClientLink implements Candidate {
   #connected(load: LoadEvent, kind = ''): void {
     const wasReachable = this.reachable
     this.#failures = 0
-    this.#refusals = 0
-    this.#heldOffUntil = 0
+    this.#holdOff.forget()
+    this.#holdOff.end()
     this.#breakStale?.()
     this.#breakStale = undefined
     this.#lastTrouble = undefined
@@ -288,7 +288,7 @@ export class ClientLink implements Candidate {
     const before = this.#state
     this.#state = load
     const freed = load.slots !== null && load.active < (before?.active ?? Infinity)
-    if (freed) this.#heldOffUntil = 0
+    if (freed) this.#holdOff.end()
     const { uploadUrl } = this.address
     const wasDraining = before?.draining ?? false
     if (wasDraining !== this.draining) {

@@ -1,42 +1,23 @@
 /** Gives queued jobs to clients. */
 import { randomBytes } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
 import { crashPoint } from '../crash-points.ts'
-import { Fault, messageOf } from '../domain/errors.ts'
-import type { Fact } from '../domain/decide.ts'
-import { maxRuntime } from '../domain/max-runtime.ts'
 import type { Quota } from '../domain/quota.ts'
-import type { JobFiles } from '../files/job-files.ts'
-import type { Log } from '../log.ts'
 import { Loop } from '../loop.ts'
 import type { Job } from '../domain/job.ts'
-import type { ActiveJob, Choice, JobStore } from '../store/jobs.ts'
-import { backOffMs, jobBackOffMs } from './back-off.ts'
+import type { ActiveJob, Choice } from '../store/jobs.ts'
 import type { ClientLink } from './client-link.ts'
 import type { Clients } from './clients.ts'
-import type { ClientGateway, OlderSubmitAnswer, Progress, SubmitAnswer, Watch } from './gateway.ts'
+import { Delivery } from './deliver.ts'
+import type { DeliveryContext } from './deliver.ts'
+import type { Progress } from './gateway.ts'
 
-export type SenderContext = {
-  readonly store: JobStore
-  readonly files: JobFiles
+export type SenderContext = DeliveryContext & {
   readonly clients: Clients
-  readonly gateway: ClientGateway
-  readonly log: Log
   readonly quotas: ReadonlyMap<string, Quota>
-  /** A client that owes an answer for so long, though it is there, has its key cancelled. */
-  readonly clientLostAfterMs: number
-  /** Milliseconds by service; one that is not named has no limit. */
-  readonly maxRuntimes: ReadonlyMap<string, number>
 }
 
 /** A job that only a newer client could take waits so long before its turn comes again. */
 const passOverMs = 1_000
-
-/** What came of a sending, or that there is nothing to send. */
-type Answer =
-  | SubmitAnswer
-  | Extract<OlderSubmitAnswer, { is: 'unanswered' }>
-  | { readonly is: 'broken'; readonly reason: string }
 
 /**
  * Wakes when a job is queued, a slot becomes free or a client comes back. It decides who is next
@@ -181,153 +162,11 @@ export class Sender {
       if (sending.progress(progress)) this.wake()
     }
     try {
-      await this.#persist(active, link, mayHaveArrived, { signal, onProgress })
+      await new Delivery(this.#context, active, link, { signal, onProgress }).persist(
+        mayHaveArrived,
+      )
     } finally {
       link.sendings.end(sending)
-    }
-  }
-
-  async #persist(
-    active: ActiveJob,
-    link: ClientLink,
-    mayHaveArrived: boolean,
-    watch: Watch,
-  ): Promise<void> {
-    const { signal } = watch
-    let unknown = mayHaveArrived
-    const sinceMs = performance.now()
-    for (let tries = 0; ; tries++) {
-      if (unknown) await link.whenReachable(signal)
-      if (unknown && (link.older || link.instance !== active.attempt.instance)) {
-        // It cannot be asked what it has, or has forgotten it, and would start a second script.
-        const reason = 'its client may have it, but cannot tell'
-        return this.#settle(active, link, { is: 'unanswered', reason })
-      }
-      const trouble = await this.#try(active, link, watch, unknown)
-      if (trouble === undefined) return
-      unknown = true
-      const isLate = performance.now() - sinceMs > this.#context.clientLostAfterMs
-      if (isLate && (await this.#cancel(active, link, signal))) {
-        const reason = `it did not say whether it has it: ${trouble}`
-        return this.#settle(active, link, { is: 'not now', reason, fault: 'client' })
-      }
-      await delay(backOffMs(tries), undefined, { signal })
-    }
-  }
-
-  /** @returns whether the client surely does not have it, and never will. */
-  async #cancel(
-    { job, attempt }: ActiveJob,
-    link: ClientLink,
-    signal: AbortSignal,
-  ): Promise<boolean> {
-    const { gateway, log } = this.#context
-    try {
-      await gateway.cancel(link.address, attempt.key, signal)
-      return true
-    } catch (error) {
-      if (signal.aborted) throw error
-      log.warn({ job: job.id }, `job ${job.id} could not be cancelled: ${messageOf(error)}`)
-      return false
-    }
-  }
-
-  /**
-   * @param mayHaveArrived whether an earlier try is on its way still, or there already.
-   * @returns why it has to be sent again under the same key; `undefined` if it has not.
-   */
-  async #try(
-    active: ActiveJob,
-    link: ClientLink,
-    watch: Watch,
-    mayHaveArrived: boolean,
-  ): Promise<string | undefined> {
-    const { id } = active.job
-    const { log } = this.#context
-    const again = `job ${id} may have arrived, will be sent again`
-    try {
-      if (!(await this.#isStillToBeSent(active))) return
-      const { stream } = link
-      const answer = await this.#send(active, link, watch)
-      // That this try was not taken says nothing of the one before it, which is made sure of first.
-      const isSure = answer.is !== 'not now' || !mayHaveArrived
-      if (answer.is !== 'unknown' && (isSure || (await this.#cancel(active, link, watch.signal)))) {
-        crashPoint('send: answered')
-        await this.#settle(active, link, answer)
-        crashPoint('send: settled')
-        // A snapshot that was asked for while it was not accepted yet could not tell of its loss.
-        const isWatched = stream !== undefined && stream === link.stream
-        if (answer.is === 'accepted' && !isWatched && !link.older) link.resync()
-        return
-      }
-      log.warn({ job: id }, `${again}: ${answer.reason}`)
-      return answer.reason
-    } catch (error) {
-      if (watch.signal.aborted) throw error
-      log.error({ err: error, job: id }, `${again}: ${messageOf(error)}`)
-      return messageOf(error)
-    }
-  }
-
-  /** An event may have told meanwhile that it arrived; a job that is to end is not sent. */
-  async #isStillToBeSent({ job: { id, attempt } }: ActiveJob): Promise<boolean> {
-    const job = await this.#context.store.find(id)
-    return (
-      job?.status === 'Processing' && job.attempt === attempt && job.terminateRequestedAtMs === null
-    )
-  }
-
-  async #send(active: ActiveJob, link: ClientLink, watch: Watch): Promise<Answer> {
-    const { files, gateway, maxRuntimes } = this.#context
-    const { job, attempt } = active
-    try {
-      const inputs = await files.inputs(job.id)
-      const options = {
-        key: attempt.key,
-        jobId: job.id,
-        userId: job.userId,
-        service: job.service,
-        attempt: attempt.number,
-        ...(attempt.instance !== null && { instance: attempt.instance }),
-        ...maxRuntime(job.maxRuntimeMs, maxRuntimes.get(job.service)),
-      }
-      return link.older
-        ? await link.older.submit(active, inputs, watch)
-        : await gateway.submit(link.address, options, inputs, watch)
-    } catch (error) {
-      if (!(error instanceof Fault && error.code === 'not_found')) throw error
-      return { is: 'broken', reason: error.message }
-    }
-  }
-
-  async #settle(
-    { job, attempt: { number: attempt } }: ActiveJob,
-    link: ClientLink,
-    answer: Exclude<Answer, { is: 'unknown' }>,
-  ): Promise<void> {
-    const learn = (fact: Fact) => this.#context.store.learn(job.id, fact, Date.now())
-    switch (answer.is) {
-      case 'accepted':
-        link.took()
-        await learn({ ...answer, attempt })
-        return
-      case 'not now':
-        if (answer.fault === 'client') link.holdOff()
-        await learn({
-          is: 'undelivered',
-          attempt,
-          reason: answer.reason,
-          retryAtMs: answer.fault === 'job' ? Date.now() + jobBackOffMs(attempt) : null,
-        })
-        return
-      case 'unanswered':
-        // Whatever ails it, the job is not to lose all its attempts to it within a second.
-        link.holdOff()
-        await learn({ is: answer.is, attempt, reason: answer.reason })
-        return
-      case 'refused':
-      case 'broken':
-        await learn({ is: answer.is, attempt, reason: answer.reason })
     }
   }
 }
