@@ -115,8 +115,8 @@ class Pipe {
 
   break(): void {
     this.#held = []
-    this.#from.resetAndDestroy()
-    this.#to.resetAndDestroy()
+    reset(this.#from)
+    reset(this.#to)
   }
 
   #pass(chunk: Buffer): void {
@@ -131,4 +131,10 @@ class Pipe {
     this.#isOver = true
     if (!this.#isHeld) this.#to.end()
   }
+}
+
+/** Node leaves a socket open for ever that is reset while it is being ended, or not connected yet. */
+function reset(socket: Socket): void {
+  if (socket.connecting || socket.writableEnded || socket.destroyed) socket.destroy()
+  else socket.resetAndDestroy()
 }
