@@ -37,6 +37,7 @@ export class Trial {
   /** Resolves when the one that died is up again. */
   readonly back: Promise<void>
   readonly #isBack = Promise.withResolvers<void>()
+  readonly #isOver = new AbortController()
 
   constructor(pair: Pair, ledger: Ledger) {
     this.pair = pair
@@ -88,11 +89,16 @@ export class Trial {
     await scenario.prepare?.(this)
     const other = side === 'server' ? 'client' : 'server'
     const needsOther = !scenario.prepare
-    await Promise.all([
-      this.#die(side, crashes, scenario),
-      needsOther && this.pair.start(other),
-      scenario.act(this),
-    ])
+    try {
+      await Promise.all([
+        this.#die(side, crashes, scenario),
+        needsOther && this.pair.start(other),
+        scenario.act(this),
+      ])
+    } finally {
+      // One that has failed asks nobody any more: it would keep its test from ending.
+      this.#isOver.abort()
+    }
     const { sent, ledger, directories } = this
     const api = { address: this.pair.addresses.server }
     const findings = await checkOracle({ api, sent, ledger, directories })
@@ -113,7 +119,7 @@ export class Trial {
     if ('status' in answer && answer.retryAfterSeconds === null) {
       throw new Error(`answered with ${answer.status}: ${answer.body.message}`)
     }
-    await delay(againMs)
+    await delay(againMs, undefined, { signal: this.#isOver.signal })
   }
 }
 
