@@ -5,7 +5,15 @@ import { crashPoints } from '../src/crash-points/points.ts'
 import type { CrashPoint } from '../src/crash-points/points.ts'
 import { bundle } from './harness/bundled.ts'
 import type { Bundled } from './harness/bundled.ts'
-import { cancelled, forsaken, mixed, unsent, vanishing } from './harness/crash-scenarios.ts'
+import {
+  cancelled,
+  everything,
+  forsaken,
+  mixed,
+  rebooted,
+  unsent,
+  vanishing,
+} from './harness/crash-scenarios.ts'
 import { runTrial } from './harness/crash-trial.ts'
 import type { Scenario } from './harness/crash-trial.ts'
 
@@ -16,7 +24,7 @@ const trials: readonly (readonly [Passage | readonly Passage[], Scenario])[] = [
   ['open: memory made', mixed],
   ['submit: receiving', mixed],
   ['submit: id reserved', mixed],
-  ['submit: published', mixed],
+  ['submit: published', everything],
   ['submit: manifest written', mixed],
   ['submit: durable', mixed],
   ['submit: taken', mixed],
@@ -28,7 +36,7 @@ const trials: readonly (readonly [Passage | readonly Passage[], Scenario])[] = [
   ['result: half written', mixed],
   ['pack: packed', mixed],
   ['pack: outcome written', mixed],
-  ['pack: durable', mixed],
+  ['pack: durable', everything],
   ['pack: told', mixed],
   ['kill: marked', mixed],
   ['kill: durable', mixed],
@@ -41,20 +49,24 @@ const trials: readonly (readonly [Passage | readonly Passage[], Scenario])[] = [
   ['vanished: refused', vanishing],
   ['vanished: removed', vanishing],
   ['forget: asked', mixed],
-  ['forget: noted', mixed],
+  ['forget: noted', everything],
   ['forget: removed', mixed],
   ['remove: out of sight', mixed],
   ['clean: key refused', forsaken],
   [['submit: receiving', 'recover: leftovers removed'], mixed],
   [['submit: published', 'recover: unneeded found'], mixed],
   [['cancel: refused', 'recover: unneeded found'], cancelled],
+  ['recover: loss refused', rebooted],
   [['pack: durable', 'recover: ended taken back'], mixed],
   [['run: noted', 'recover: running taken back'], mixed],
   [['run: spawning', 'recover: running taken back'], mixed],
   // In a row, each in the middle of taking up what the one before it left.
-  [['submit: durable', 'run: spawning@2', 'end: seen', 'pack: packed', 'pack: durable'], mixed],
-  [['submit: published@3', 'run: spawned', 'run: noted', 'kill: durable', 'end: seen'], mixed],
-  [['result: half written', 'forget: noted@2', 'remove: out of sight'], mixed],
+  [
+    ['submit: durable', 'run: spawning@2', 'end: seen', 'pack: packed', 'pack: durable'],
+    everything,
+  ],
+  [['submit: published@3', 'run: spawned', 'run: noted', 'kill: durable', 'end: seen'], everything],
+  [['result: half written', 'forget: noted@2', 'remove: out of sight'], everything],
 ]
 
 test('there is a trial for every crash point of a client', () => {

@@ -38,6 +38,7 @@ async function lose(room: ClientRoom, manifest: Manifest): Promise<void> {
   if (origin) {
     // Before it goes: what comes under this key again must not start its script once more.
     memory.refuse(origin.key, Date.now())
+    crashPoint('recover: loss refused')
     events.noteLost(origin.key, message)
   }
   await discard(room, id, manifest)

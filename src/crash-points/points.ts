@@ -75,6 +75,7 @@ export const crashPoints = {
   'clean: key refused': client('the key of a payload that is too old is refused'),
   'recover: leftovers removed': client('what was being received or removed is gone, at the start'),
   'recover: unneeded found': client('a directory that is no payload, or refused, is still there'),
+  'recover: loss refused': client('the key of what a machine lost that went down is refused'),
   'recover: ended taken back': client('a payload that had ended is in the table again'),
   'recover: running taken back': client('a payload that was started is in the table again'),
 } as const satisfies Readonly<Record<string, Point>>

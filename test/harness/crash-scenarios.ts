@@ -6,21 +6,17 @@ import { join } from 'node:path'
 import type { Scenario, Trial } from './crash-trial.ts'
 import { until } from './lab.ts'
 import { makeTask } from './tasks.ts'
-import type { Task } from './tasks.ts'
+import type { Task, TaskKind } from './tasks.ts'
 
 /** More than the buffers between two processes hold. */
 const largeBytes = 32 * 1024 * 1024
 
-/** A job of every kind at once; the endless one is terminated. */
-export const mixed: Scenario = {
-  act: async (trial) => {
-    const { ledger } = trial
-    const kinds = ['quick', 'failing', 'retrying', 'big', 'many'] as const
-    await Promise.all([
-      ...kinds.map((kind) => trial.upload(makeTask(ledger, kind, kind))),
-      uploadAndTerminate(trial, makeTask(ledger, 'endless', 'endless')),
-    ])
-  },
+/** Jobs that meet most steps; the endless one is terminated. */
+export const mixed: Scenario = { act: (trial) => sendAll(trial, ['quick', 'big']) }
+
+/** Jobs of more kinds, of which one is run again when it fails. */
+export const everything: Scenario = {
+  act: (trial) => sendAll(trial, ['quick', 'big', 'many', 'failing', 'retrying']),
 }
 
 /** The same where files are removed a second after the end of their job. */
@@ -84,6 +80,24 @@ export const unsent: Scenario = {
     await asked
   },
   check: async (_trial, { entries }) => assert.deepEqual(entries, [], 'its script never ran'),
+}
+
+/** A script runs on a machine that goes down, as far as the client can tell. */
+export const rebooted: Scenario = {
+  prepare: async (trial) => {
+    await Promise.all([trial.pair.start('server'), trial.pair.start('client')])
+    const task = withLines(trial, wait(trial))
+    await trial.upload(task)
+    await trial.started(task)
+    await trial.pair.kill('client')
+    const manifest = join((await onlyPayload(trial)).directory, 'payload.json')
+    const noted = JSON.parse(await readFile(manifest, 'utf8')) as object
+    await writeFile(manifest, JSON.stringify({ ...noted, bootId: 'another' }))
+  },
+  act: release,
+  check: async (_trial, { jobs: [job] }) => {
+    assert.match(job?.attempts[0]?.outcome ?? '', /machine was restarted|has it no more/)
+  },
 }
 
 /** An upload that was answered is sent again, as by somebody to whom the answer did not come. */
@@ -177,6 +191,15 @@ export function withLines(
       ...Object.entries(inputs),
     ])
   return { ...quick, files: { ...inputs, 'run.sh': script }, results }
+}
+
+/** A job of each of these kinds, and an endless one that is terminated. */
+async function sendAll(trial: Trial, kinds: readonly TaskKind[]): Promise<void> {
+  const { ledger } = trial
+  await Promise.all([
+    ...kinds.map((kind) => trial.upload(makeTask(ledger, kind, kind))),
+    uploadAndTerminate(trial, makeTask(ledger, 'endless', 'endless')),
+  ])
 }
 
 async function uploadAndTerminate(trial: Trial, task: Task): Promise<void> {
