@@ -1,74 +1,78 @@
 /** From POST /upload to a result that can be downloaded: one trivial job at a time. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
-import { Lab } from '../test/harness/lab.ts'
-import type { Api } from '../test/harness/api.ts'
-import { form } from '../test/harness/api.ts'
-import { ms, percentile } from './figure.ts'
+import type { JobDetails } from '../src/domain/protocol.ts'
+import { trivial } from './bench.ts'
+import type { Settings } from './bench.ts'
+import { mean, percentile, say } from './figure.ts'
 import type { Figure } from './figure.ts'
+import { Load } from './load/process.ts'
+import { Bed } from './subject.ts'
 
-const warmUps = 50
-const rounds = 200
-const script = 'echo done > out.txt\n'
-const askEveryMs = 2
-const barMs = 60
+const warmUps = 100
+const rounds = 300
 
 /** Jobs and bare runs of the same script alternate. */
-export async function latency(): Promise<Figure[]> {
-  await using lab = await Lab.create()
-  const { api } = await lab.pair()
-  const bareScript = join(lab.directory, 'run.sh')
-  await writeFile(bareScript, script)
-  const jobs: number[] = []
-  const bare: number[] = []
-  for (let round = -warmUps; round < rounds; round++) {
-    const job = await timed(() => runJob(api))
-    const alone = await timed(() => runBare(bareScript, lab.directory))
-    if (round < 0) continue
-    jobs.push(job)
-    bare.push(alone)
-  }
-  const p50 = percentile(jobs, 0.5)
-  const p99 = percentile(jobs, 0.99)
-  const bareP50 = percentile(bare, 0.5)
+export async function latency({ build }: Settings): Promise<Figure[]> {
+  await using bed = await Bed.create(build)
+  const { server } = await bed.pair()
+  await using load = new Load()
+  const { address } = server
+  const { bareMs, jobs } = await load.ask('latency', { address, sample: trivial, warmUps, rounds })
+  const ms = jobs.map(({ tookMs }) => tookMs)
+  const [p50, p99] = [percentile(ms, 0.5), percentile(ms, 0.99)]
+  const bare = percentile(bareMs, 0.5)
+  const of = `latency, ${build}`
   return [
     {
-      name: 'latency, p50',
-      value: ms(p50),
-      beside: `bare bash ${ms(bareP50)}: + ${ms(p50 - bareP50)}, ${(p50 / bareP50).toFixed(1)} x`,
-      bar: `< ${barMs} ms`,
-      holds: p50 < barMs,
+      name: `${of}: p50 over bare bash`,
+      value: p50 - bare,
+      unit: 'ms',
+      beside: `p50 ${say(p50)} ms, bare bash ${say(bare)} ms: ${say(p50 / bare)} x`,
+      bar: { most: 15, aim: 6 },
     },
     {
-      name: 'latency, p99',
-      value: ms(p99),
-      beside: `bare bash ${ms(percentile(bare, 0.99))}; its own p50: ${(p99 / p50).toFixed(1)} x`,
+      name: `${of}: p99 over its own p50`,
+      value: p99 / p50,
+      unit: 'x',
+      beside: `p99 ${say(p99)} ms; bare bash ${say(percentile(bareMs, 0.99) / bare)} x`,
+      bar: { most: 4, aim: 2 },
     },
+    ...(await stepByStep(address, of, jobs)),
   ]
 }
 
-async function timed(work: () => Promise<unknown>): Promise<number> {
-  const start = performance.now()
-  await work()
-  return performance.now() - start
-}
+type Timed = { readonly id: number; readonly sentAtMs: number; readonly tookMs: number }
 
-/** As an application does it: asks until the answer is a ZIP. */
-async function runJob(api: Api): Promise<void> {
-  const { body } = await api.post('/upload', form(script, { user_id: '1', service: 'example' }))
-  for (;;) {
-    const response = await fetch(`${api.address}/download/${body.id}`)
-    await response.arrayBuffer()
-    if (response.headers.get('content-type') === 'application/zip') return
-    // Asking as fast as it can would take a core away from what is measured.
-    await delay(askEveryMs)
+/** Where the time goes, by what the server and the client noted of each job; clocks are the same. */
+async function stepByStep(address: string, of: string, jobs: readonly Timed[]): Promise<Figure[]> {
+  const walks: number[][] = []
+  for (const { id, sentAtMs, tookMs } of jobs) {
+    const job = (await (await fetch(`${address}/jobs/${id}`)).json()) as JobDetails
+    const at = (status: string) => {
+      const entry = job.history.find(({ to }) => to === status)
+      return entry === undefined ? Number.NaN : Date.parse(entry.at)
+    }
+    const marks = [
+      sentAtMs,
+      at('Queued'),
+      at('Processing'),
+      at('Submitted'),
+      at('Running'),
+      at('Completed'),
+      sentAtMs + tookMs,
+    ]
+    walks.push(marks.slice(1).map((mark, index) => mark - (marks[index] ?? 0)))
   }
-}
-
-async function runBare(file: string, cwd: string): Promise<void> {
-  const child = spawn('bash', [file], { cwd, stdio: 'ignore' })
-  await once(child, 'close')
+  const steps = [
+    'upload',
+    'claim',
+    'send, submit',
+    'start',
+    'run, pack, retrieve',
+    'commit, download',
+  ]
+  return steps.map((step, index) => ({
+    name: `${of}: of it, ${step}`,
+    value: mean(walks.map((walk) => walk[index] ?? Number.NaN).filter(Number.isFinite)),
+    unit: 'ms',
+  }))
 }

@@ -2,24 +2,32 @@
  * `npm run bench`: what it costs, each figure beside something else that was run in the same
  * minute on the same machine.
  *
- *     npm run bench                 everything, a few minutes
- *     npm run bench -- latency      one of them
+ *     npm run bench                            everything, some ten minutes
+ *     npm run bench -- latency submit          some of it
  *     npm run bench -- big --size 4GiB
+ *     npm run bench -- latency --of checkout   of one build of the program: the other one is the
+ *                                              single executable, which is built for it
  *
- * Prints a table, and writes it as JSON to bench/results/.
+ * Prints a table, and writes it as JSON to bench/results/. It fails when a bar is missed.
  */
-import { mkdir, writeFile } from 'node:fs/promises'
-import { cpus, totalmem } from 'node:os'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Wrong, parseSizeBytes } from '../src/domain/units.ts'
-import { big } from './big.ts'
+import { buildExecutable } from '../test/harness/built.ts'
+import type { Bench } from './bench.ts'
+import { judge } from './figure.ts'
 import type { Figure } from './figure.ts'
 import { latency } from './latency.ts'
+import { submit } from './submit.ts'
+import { builds } from './subject.ts'
+import type { Build } from './subject.ts'
+import { print, save } from './table.ts'
+import { throughput } from './throughput.ts'
 
-const benches: Readonly<Record<string, (sizeBytes: number) => Promise<Figure[]>>> = {
-  latency,
-  big,
+/** Those that are `both` are of the executable and of the checkout, the others of the executable. */
+const benches: Readonly<Record<string, { readonly bench: Bench; readonly both?: true }>> = {
+  latency: { bench: latency, both: true },
+  throughput: { bench: throughput, both: true },
+  submit: { bench: submit },
 }
 
 process.exitCode = await main(process.argv.slice(2))
@@ -28,52 +36,40 @@ async function main(args: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
-    options: { size: { type: 'string', default: '2GiB' } },
+    options: { size: { type: 'string', default: '1GiB' }, of: { type: 'string' } },
   })
   const sizeBytes = parseSizeBytes(values.size)
-  const unknown = positionals.filter((name) => !(name in benches))
-  if (sizeBytes instanceof Wrong || unknown.length > 0) {
-    const faults = unknown.map((name) => `there is no bench "${name}"`)
-    if (sizeBytes instanceof Wrong) faults.push(`--size: expected ${sizeBytes.expected}`)
-    process.stderr.write(`${faults.join('; ')}; there is: ${Object.keys(benches).join(', ')}\n`)
+  const faults = positionals
+    .filter((name) => !(name in benches))
+    .map((name) => `there is no bench "${name}"; there is: ${Object.keys(benches).join(', ')}`)
+  if (sizeBytes instanceof Wrong) faults.push(`--size: expected ${sizeBytes.expected}`)
+  if (values.of !== undefined && !isBuild(values.of)) {
+    faults.push(`--of: expected ${Object.keys(builds).join(' or ')}`)
+  }
+  if (faults.length > 0 || sizeBytes instanceof Wrong) {
+    process.stderr.write(`${faults.join('\n')}\n`)
     return 2
   }
+  if (values.of !== 'checkout') await buildExecutable()
   const figures: Figure[] = []
-  for (const [name, bench] of Object.entries(benches)) {
+  for (const [name, { bench, both = false }] of Object.entries(benches)) {
     if (positionals.length > 0 && !positionals.includes(name)) continue
-    process.stdout.write(`${name} ...\n`)
-    figures.push(...(await bench(sizeBytes)))
+    const of: readonly Build[] =
+      values.of !== undefined && isBuild(values.of)
+        ? [values.of]
+        : both
+          ? ['executable', 'checkout']
+          : ['executable']
+    for (const build of of) {
+      process.stdout.write(`${name}, ${build} ...\n`)
+      figures.push(...(await bench({ build, sizeBytes })))
+    }
   }
   print(figures)
-  await save(figures)
-  return figures.every(({ holds }) => holds !== false) ? 0 : 1
+  process.stdout.write(`written to ${await save(figures)}\n`)
+  return figures.some((figure) => judge(figure) === 'MISSED') ? 1 : 0
 }
 
-function print(figures: readonly Figure[]): void {
-  const rows = [
-    ['figure', 'value', 'beside', 'bar'],
-    ...figures.map(({ name, value, beside, bar, holds }) => {
-      const verdict = holds === undefined ? '' : holds ? ' (holds)' : ' (MISSED)'
-      return [name, value, beside ?? '', `${bar ?? ''}${verdict}`]
-    }),
-  ]
-  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
-  for (const row of rows) {
-    const cells = row.map((cell, column) => cell.padEnd(widths[column] ?? 0))
-    process.stdout.write(`${cells.join('  ').trimEnd()}\n`)
-  }
-}
-
-async function save(figures: readonly Figure[]): Promise<void> {
-  const directory = join(import.meta.dirname, 'results')
-  await mkdir(directory, { recursive: true })
-  const at = new Date().toISOString()
-  const machine = {
-    cpu: cpus()[0]?.model,
-    cores: cpus().length,
-    memoryBytes: totalmem(),
-    node: process.version,
-  }
-  const file = join(directory, `${at.replaceAll(':', '-')}.json`)
-  await writeFile(file, `${JSON.stringify({ at, machine, figures }, null, 2)}\n`)
+function isBuild(name: string): name is Build {
+  return name in builds
 }

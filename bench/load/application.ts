@@ -1,0 +1,81 @@
+/** An application as cheap as can be: bodies are made once, connections are kept. */
+import { Pool } from 'undici'
+import type { Sample } from './tasks.ts'
+
+const boundary = 'bench-7d9f0c'
+
+export class Application implements AsyncDisposable {
+  readonly #pool: Pool
+  readonly #bodies = new Map<number, Buffer>()
+  readonly #sample: Sample
+
+  /** @param atOnce so many connections. */
+  constructor(address: string, sample: Sample, atOnce: number) {
+    this.#pool = new Pool(address, { connections: atOnce, pipelining: 1 })
+    this.#sample = sample
+  }
+
+  /**
+   * Sends a job.
+   *
+   * @returns its id.
+   */
+  async upload(user: number): Promise<number> {
+    const { statusCode, body } = await this.#pool.request({
+      method: 'POST',
+      path: '/upload',
+      headers: { 'content-type': `multipart/form-data; boundary=${boundary}` },
+      body: this.#body(user),
+    })
+    const answer = (await body.json()) as { readonly id: number; readonly message: string }
+    if (statusCode !== 201)
+      throw new Error(`an upload was answered ${statusCode}: ${answer.message}`)
+    return answer.id
+  }
+
+  /** Whether the result was there; it is downloaded then. */
+  async download(id: number): Promise<boolean> {
+    const { headers, body } = await this.#pool.request({ method: 'GET', path: `/download/${id}` })
+    const isThere = headers['content-type'] === 'application/zip'
+    if (isThere) {
+      await body.dump()
+      return true
+    }
+    const { status, message } = (await body.json()) as { status: string; message: string }
+    if (status === 'Failed' || status === 'Invalid' || status === 'Killed') {
+      throw new Error(`job ${id} is ${status}: ${message}`)
+    }
+    return false
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pool.close()
+  }
+
+  #body(user: number): Buffer {
+    const made = this.#bodies.get(user)
+    if (made) return made
+    const { script, files = {} } = this.#sample
+    const parts = [
+      field('user_id', String(user)),
+      field('service', 'example'),
+      file('run.sh', script),
+      ...Object.entries(files).map(([name, content]) => file(name, content)),
+    ]
+    const body = Buffer.from(`${parts.join('')}--${boundary}--\r\n`)
+    this.#bodies.set(user, body)
+    return body
+  }
+}
+
+function field(name: string, value: string): string {
+  return part(`name="${name}"`, value)
+}
+
+function file(name: string, content: string): string {
+  return part(`name="file"; filename="${name}"`, content)
+}
+
+function part(disposition: string, content: string): string {
+  return `--${boundary}\r\nContent-Disposition: form-data; ${disposition}\r\n\r\n${content}\r\n`
+}

@@ -1,0 +1,86 @@
+/** The load generator: does one task after the other, as its parent asks for them. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Application } from './application.ts'
+import type { TaskName, Tasks } from './tasks.ts'
+
+/** Asking as fast as it can would take a core away from what is measured. */
+const askEveryMs = 1
+
+const tasks: {
+  readonly [Name in TaskName]: (ask: Tasks[Name]['ask']) => Promise<Tasks[Name]['answer']>
+} = { latency, walk, uploads }
+
+process.on('message', ({ name, ask }: { readonly name: TaskName; readonly ask: never }) => {
+  tasks[name](ask).then(
+    (answer) => process.send?.({ answer }),
+    (error: unknown) => process.send?.({ error: String(error) }),
+  )
+})
+
+async function latency({ address, sample, warmUps, rounds }: Tasks['latency']['ask']) {
+  await using application = new Application(address, sample, 1)
+  const directory = await mkdtemp(join(tmpdir(), 'job-orchestrator-bench-'))
+  try {
+    const file = join(directory, 'run.sh')
+    await writeFile(file, sample.script)
+    const bareMs: number[] = []
+    const jobs: { id: number; sentAtMs: number; tookMs: number }[] = []
+    for (let round = -warmUps; round < rounds; round++) {
+      const sentAtMs = performance.timeOrigin + performance.now()
+      const id = await application.upload(1)
+      while (!(await application.download(id))) await delay(askEveryMs)
+      const tookMs = performance.timeOrigin + performance.now() - sentAtMs
+      const bareStart = performance.now()
+      const child = spawn('bash', [file], { cwd: directory, stdio: 'ignore' })
+      await once(child, 'close')
+      const bare = performance.now() - bareStart
+      if (round < 0) continue
+      jobs.push({ id, sentAtMs, tookMs })
+      bareMs.push(bare)
+    }
+    return { jobs, bareMs }
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** Results are asked for in the order of the uploads, so that there is about one question a job. */
+async function walk({ address, sample, count, atOnce, users }: Tasks['walk']['ask']) {
+  await using application = new Application(address, sample, atOnce)
+  const under: Promise<number>[] = []
+  return await measure(async () => {
+    for (let sent = 0, done = 0; done < count; done++) {
+      while (sent < count && under.length < atOnce) under.push(application.upload(sent++ % users))
+      const id = (await under.shift()) ?? 0
+      while (!(await application.download(id))) await delay(askEveryMs)
+    }
+  })
+}
+
+async function uploads({ address, sample, count, atOnce, users }: Tasks['uploads']['ask']) {
+  await using application = new Application(address, sample, atOnce)
+  const ms: number[] = []
+  let sent = 0
+  const sendOn = async () => {
+    while (sent < count) {
+      const start = performance.now()
+      await application.upload(sent++ % users)
+      ms.push(performance.now() - start)
+    }
+  }
+  const took = await measure(() => Promise.all(Array.from({ length: atOnce }, sendOn)))
+  return { ...took, ms }
+}
+
+async function measure(work: () => Promise<unknown>) {
+  const cpu = process.cpuUsage()
+  const start = performance.now()
+  await work()
+  const { user, system } = process.cpuUsage(cpu)
+  return { seconds: (performance.now() - start) / 1000, cpuSeconds: (user + system) / 1e6 }
+}

@@ -1,0 +1,55 @@
+/** What the load generator can be asked for, and what it answers. */
+
+/** A job as it is sent; the script is its only file, unless there are more. */
+export type Sample = {
+  readonly script: string
+  readonly files?: Readonly<Record<string, string>>
+}
+
+export type Tasks = {
+  /** Jobs one at a time, each followed by the same script without any orchestrator. */
+  readonly latency: {
+    readonly ask: {
+      readonly address: string
+      readonly sample: Sample
+      readonly warmUps: number
+      readonly rounds: number
+    }
+    readonly answer: {
+      readonly bareMs: readonly number[]
+      readonly jobs: readonly {
+        readonly id: number
+        readonly sentAtMs: number
+        readonly tookMs: number
+      }[]
+    }
+  }
+  /** Jobs through the whole walk, each until its result can be downloaded. */
+  readonly walk: {
+    readonly ask: {
+      readonly address: string
+      readonly sample: Sample
+      readonly count: number
+      readonly atOnce: number
+      readonly users: number
+    }
+    readonly answer: { readonly seconds: number; readonly cpuSeconds: number }
+  }
+  /** Uploads alone. */
+  readonly uploads: {
+    readonly ask: {
+      readonly address: string
+      readonly sample: Sample
+      readonly count: number
+      readonly atOnce: number
+      readonly users: number
+    }
+    readonly answer: {
+      readonly seconds: number
+      readonly cpuSeconds: number
+      readonly ms: readonly number[]
+    }
+  }
+}
+
+export type TaskName = keyof Tasks
