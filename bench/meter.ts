@@ -11,13 +11,6 @@ export async function cpuSeconds(pid: number): Promise<number> {
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
 }
 
-/** CPU seconds of a process's children that have ended, and of theirs. */
-export async function childrenCpuSeconds(pid: number): Promise<number> {
-  const text = await readFile(`/proc/${pid}/stat`, 'latin1')
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[13]) + Number(fields[14])) / ticksPerSecond
-}
-
 /** Resident memory now, in MB. */
 export function memoryMb(pid: number): Promise<number> {
   return readStatus(pid, 'VmRSS')

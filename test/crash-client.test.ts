@@ -24,7 +24,6 @@ const trials: readonly (readonly [Passage | readonly Passage[], Scenario])[] = [
   ['open: memory made', mixed],
   ['submit: receiving', mixed],
   ['submit: id reserved', mixed],
-  ['submit: published', everything],
   ['submit: manifest written', mixed],
   ['submit: durable', mixed],
   ['submit: taken', mixed],
@@ -54,7 +53,7 @@ const trials: readonly (readonly [Passage | readonly Passage[], Scenario])[] = [
   ['remove: out of sight', mixed],
   ['clean: key refused', forsaken],
   [['submit: receiving', 'recover: leftovers removed'], mixed],
-  [['submit: published', 'recover: unneeded found'], mixed],
+  [['submit: manifest written', 'recover: unneeded found'], mixed],
   [['cancel: refused', 'recover: unneeded found'], cancelled],
   ['recover: loss refused', rebooted],
   [['pack: durable', 'recover: ended taken back'], mixed],
@@ -65,7 +64,10 @@ const trials: readonly (readonly [Passage | readonly Passage[], Scenario])[] = [
     ['submit: durable', 'run: spawning@2', 'end: seen', 'pack: packed', 'pack: durable'],
     everything,
   ],
-  [['submit: published@3', 'run: spawned', 'run: noted', 'kill: durable', 'end: seen'], everything],
+  [
+    ['submit: manifest written@3', 'run: spawned', 'run: noted', 'kill: durable', 'end: seen'],
+    everything,
+  ],
   [['result: half written', 'forget: noted@2', 'remove: out of sight'], everything],
 ]
 

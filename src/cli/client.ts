@@ -78,7 +78,7 @@ export async function startClient(
     contacts: new Contacts(),
     space,
     log,
-    bootId: await readBootId(),
+    bootId: readBootId(),
     slots,
     executor: bashExecutor(killGraceMs, log),
     maxPayloadBytes: config.maxUploadSizeBytes,

@@ -13,7 +13,7 @@ export async function recover(room: ClientRoom): Promise<void> {
   crashPoint('recover: leftovers removed')
   if (stuck.length > 0) log.warn({ stuck }, `${stuck.length} old directories cannot be removed`)
   for (const id of await files.ids()) {
-    const manifest = await files.manifest(id)
+    const manifest = files.manifest(id)
     if (!manifest || isRefused(room, manifest)) await discard(room, id, manifest)
     else await recoverOne(room, manifest)
   }
@@ -50,7 +50,7 @@ async function discard(
   id: number,
   manifest: Manifest | undefined,
 ): Promise<void> {
-  if (manifest && !(await files.outcome(id))) {
+  if (manifest && !files.outcome(id)) {
     const payload = store.insert(manifest)
     const execution = await executor.adopt(runner.taskOf(payload))
     execution?.kill('cancelled')
@@ -64,7 +64,7 @@ async function discard(
 async function recoverOne(room: ClientRoom, manifest: Manifest): Promise<void> {
   const { files, store, runner, executor } = room
   const { id } = manifest
-  const outcome = await files.outcome(id)
+  const outcome = files.outcome(id)
   if (!outcome && typeof manifest.bootId === 'string' && manifest.bootId !== room.bootId) {
     return lose(room, manifest)
   }
@@ -77,12 +77,12 @@ async function recoverOne(room: ClientRoom, manifest: Manifest): Promise<void> {
     crashPoint('recover: ended taken back')
     return
   }
-  const killReason = await files.killReason(id)
+  const killReason = files.killReason(id)
   const marked =
     killReason === undefined ? payload : store.change(id, 'Prepared', 'Prepared', { killReason })
   const execution = await executor.adopt(runner.taskOf(payload))
   if (execution) {
-    const startedAtMs = (await files.startedAtMs(id)) ?? Date.now()
+    const startedAtMs = files.startedAtMs(id) ?? Date.now()
     const running = store.change(id, 'Prepared', 'Running', { startedAtMs })
     if (running) runner.resume(running, execution)
     crashPoint('recover: running taken back')

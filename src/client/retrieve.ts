@@ -1,5 +1,7 @@
 /** What can be had of a payload: how it is, its result, or its files as they are now. */
-import { rm, stat } from 'node:fs/promises'
+import { statSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { Readable } from 'node:stream'
 import { Fault, asFault, isOfDisk, systemCode } from '../domain/errors.ts'
 import { payloadEnded } from '../domain/payload.ts'
 import type { Payload } from '../domain/payload.ts'
@@ -29,19 +31,22 @@ export async function result(
   const { sizeBytes } = packed
   const file = context.files.paths(id).result
   try {
-    const { size } = await stat(file)
+    const { size } = statSync(file)
     if (size !== sizeBytes) throw gone(id, `it has ${size} bytes instead of ${sizeBytes}`)
     const content = await readFrom(file, sizeBytes)
-    content.once('error', (error) => void giveUp(context, id, error))
+    if (content instanceof Readable) {
+      content.once('error', (error) => void giveUp(context, id, error))
+    }
     return { content, sizeBytes }
   } catch (error) {
     findPayload(context, id) // it may have been removed just now
+    await giveUp(context, id, error)
     throw systemCode(error) === 'ENOENT' ? gone(id, 'it is not there') : error
   }
 }
 
 /** What cannot be read whole is of no use: whoever asks again is told so. */
-async function giveUp({ files, log }: ClientContext, id: number, error: Error): Promise<void> {
+async function giveUp({ files, log }: ClientContext, id: number, error: unknown): Promise<void> {
   if (!isOfDisk(asFault(error))) return
   log.error({ err: error, payload: id }, `the result of payload ${id} cannot be read`)
   await rm(files.paths(id).result, { force: true }).catch(() => {})

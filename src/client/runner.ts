@@ -158,7 +158,7 @@ export class Runner {
 
   async #run(payload: Payload): Promise<void> {
     const { executor, log, files, bootId } = this.#context
-    if (!payload.origin && !(await files.hasScript(payload.id))) {
+    if (!payload.origin && !files.hasScript(payload.id)) {
       const verdict: Verdict = { status: 'Invalid', message: noScript }
       return pack(this.#context, payload, verdict, undefined, this.#stopping.signal)
     }

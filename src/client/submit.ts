@@ -33,7 +33,7 @@ export async function submit(
   using submission = room.drain.admit()
   let opened: Workspace | undefined
   // Not before it is known that it is wanted: a key that is here is answered on a full disk too.
-  const open = async () => (opened ??= await room.files.receive())
+  const open = () => (opened ??= room.files.receive())
   const { promise: over, resolve: isOver } = Promise.withResolvers<void>()
   const abort = new AbortController()
   abort.signal.addEventListener('abort', breakOff)
@@ -58,14 +58,14 @@ export async function submit(
         if (!origin) await room.space.demand()
         if (!origin && isMarkerName(part.filename)) throw mistaken()
         const content = limited(part.content, left, tooLarge(room), abort.signal)
-        await (await open()).add(pathOf(part), content)
+        await open().add(pathOf(part), content)
         crashPoint('submit: receiving')
         left -= content.sizeBytes
       }
     }
     abort.signal.throwIfAborted()
     if (!origin) submission.refuseIfDraining()
-    return await take(room, await open(), origin, abort.signal)
+    return await take(room, open(), origin, abort.signal)
   } catch (error) {
     throw abort.signal.aborted ? refusedKey() : error
   } finally {

@@ -45,7 +45,6 @@ export const crashPoints = {
   'open: memory made': client('`client.sqlite` is there, and nothing else'),
   'submit: receiving': client('one file of a payload is in its private directory'),
   'submit: id reserved': client('a hundred ids are reserved in `client.sqlite`'),
-  'submit: published': client('the files have their place, and there is no manifest'),
   'submit: manifest written': client('the manifest is written, and has not its name'),
   'submit: durable': client('the manifest is there, and the table knows nothing'),
   'submit: taken': client('the payload is in the table, and nobody has been answered'),

@@ -35,7 +35,7 @@ test('how long a script has run is told by its start, not by when it was taken b
   await mkdir(paths.directory, { recursive: true })
   // This process will do for a shell: it is there, and has been for a while.
   const pid = process.pid
-  const stat = await readStat(pid)
+  const stat = readStat(pid)
   const boot = await readFile('/proc/sys/kernel/random/boot_id', 'latin1')
   await writeFile(paths.start, `${pid} ${stat?.startTime} ${boot}`)
   const execution = await adopt({ paths, environment: {} }, 60_000, pino({ level: 'silent' }))

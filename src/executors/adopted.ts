@@ -25,7 +25,7 @@ export async function adopt(
   killGraceMs: number,
   log: Log,
 ): Promise<Execution | undefined> {
-  const record = await readStart(task.paths.start)
+  const record = readStart(task.paths.start)
   return record && new AdoptedExecution(task, record, killGraceMs, log)
 }
 
@@ -48,7 +48,7 @@ class AdoptedExecution implements Execution {
   }
 
   async ranMs(): Promise<number | undefined> {
-    return (await this.#hasEnded()) ? undefined : ageMs(this.#record)
+    return this.#hasEnded() ? undefined : ageMs(this.#record)
   }
 
   kill(reason: string): void {
@@ -57,8 +57,8 @@ class AdoptedExecution implements Execution {
 
   async #signal(name: NodeJS.Signals): Promise<boolean> {
     // What a script that ended by itself has left is not the script, and is ended in any case.
-    if (await this.#hasExit()) return false
-    const session = (await isSameProcess(this.#record)) ? this.pid : null
+    if (this.#hasExit()) return false
+    const session = isSameProcess(this.#record) ? this.pid : null
     const pids = await findLeftovers(session, this.#task.paths.tmp)
     for (const pid of pids) signal(pid, name)
     return pids.length > 0
@@ -69,7 +69,7 @@ class AdoptedExecution implements Execution {
     this.#termination.end()
     await endLeftovers(null, this.#task.paths.tmp, this.#log)
     const { killReason } = this.#termination
-    const record = await readExit(this.#task.paths.exit)
+    const record = readExit(this.#task.paths.exit)
     if (record) return { ...record, killReason }
     if (killReason !== null) return { exitCode: null, cpuSeconds: null, killReason }
     return 'lost'
@@ -78,7 +78,11 @@ class AdoptedExecution implements Execution {
   async #waitForEnd(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const look = () => {
-      this.#hasEnded().then((ended) => ended && resolve(), reject)
+      try {
+        if (this.#hasEnded()) resolve()
+      } catch (error) {
+        reject(error)
+      }
     }
     const watcher = watch(this.#task.paths.directory, look)
     watcher.on('error', look)
@@ -92,11 +96,11 @@ class AdoptedExecution implements Execution {
     }
   }
 
-  async #hasExit(): Promise<boolean> {
-    return (await readExit(this.#task.paths.exit)) !== undefined
+  #hasExit(): boolean {
+    return readExit(this.#task.paths.exit) !== undefined
   }
 
-  async #hasEnded(): Promise<boolean> {
-    return (await this.#hasExit()) || !(await isSameProcess(this.#record))
+  #hasEnded(): boolean {
+    return this.#hasExit() || !isSameProcess(this.#record)
   }
 }

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { open } from 'node:fs/promises'
+import { OutputFile } from './output-file.ts'
 import type { Readable } from 'node:stream'
 import { crashPoint } from '../crash-points.ts'
 import type { Exit } from '../domain/payload.ts'
@@ -22,20 +22,20 @@ const youngMs = 1_000
 export function bashExecutor(killGraceMs: number, log: Log): Executor {
   return {
     start: (task) => start(task, killGraceMs, log),
-    prevent: ({ paths }) => takeStart(paths.start),
+    prevent: async ({ paths }) => takeStart(paths.start),
     adopt: (task) => adopt(task, killGraceMs, log),
   }
 }
 
 async function start(task: Task, killGraceMs: number, log: Log): Promise<Execution> {
   const { paths, environment } = task
-  await using stdout = await open(paths.stdout, 'a')
-  await using stderr = await open(paths.stderr, 'a')
+  using stdout = OutputFile.open(paths.stdout)
+  using stderr = OutputFile.open(paths.stderr)
   const child = spawn('bash', ['-c', supervisor, 'job-orchestrator', paths.directory], {
     cwd: paths.work,
     env: environment,
     detached: true,
-    stdio: ['ignore', stdout.fd, stderr.fd, 'pipe'],
+    stdio: ['ignore', stdout.descriptor, stderr.descriptor, 'pipe'],
   })
   crashPoint('run: spawning')
   const exited = once(child, 'exit')
@@ -84,8 +84,8 @@ class BashExecution implements Execution {
   async ranMs(): Promise<number | undefined> {
     if (this.#other) return this.#other.ranMs()
     // Without /proc, what this process has seen of it has to do.
-    const stat = await readStat(this.pid)
-    const ranMs = stat ? await ageMs(stat) : performance.now() - this.#spawnedAt
+    const stat = readStat(this.pid)
+    const ranMs = stat ? ageMs(stat) : performance.now() - this.#spawnedAt
     return this.#hasEnded ? undefined : ranMs
   }
 
@@ -112,7 +112,7 @@ class BashExecution implements Execution {
     }
     child.stdio[3]?.destroy()
     const { killReason } = this.#termination
-    const record = await readExit(this.#task.paths.exit)
+    const record = readExit(this.#task.paths.exit)
     if (record) return { ...record, killReason }
     if (child.exitCode === alreadyStarted) return this.#followOther()
     if (killReason !== null || child.exitCode === noRecords) {
@@ -124,7 +124,7 @@ class BashExecution implements Execution {
   /** To look at every process costs too much for a short script. */
   async #endLeftovers(ranMs: number): Promise<void> {
     if (this.#group !== undefined) signal(-this.#group, 'SIGKILL')
-    const above = ranMs < youngMs && (await idsStillRiseFrom(this.pid)) ? this.pid : 0
+    const above = ranMs < youngMs && idsStillRiseFrom(this.pid) ? this.pid : 0
     await endLeftovers(this.pid, this.#task.paths.tmp, this.#log, above)
   }
 

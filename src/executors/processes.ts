@@ -1,5 +1,6 @@
 /** Looking at and ending processes of this machine (Linux, proc(5)). */
-import { readFile, readdir } from 'node:fs/promises'
+import { readFileSync, readdirSync } from 'node:fs'
+import { setImmediate } from 'node:timers/promises'
 import { systemCode } from '../domain/errors.ts'
 
 /** A process is recognised by all three: its id alone may be another's by now. */
@@ -10,18 +11,21 @@ export type ProcessIdentity = {
   readonly bootId: string
 }
 
+/** So many processes are looked at in one go. */
+const atOnce = 100
+
 const bootIdFile = '/proc/sys/kernel/random/boot_id'
 
 /** Which boot of the machine this is; empty where that cannot be known. */
-export async function readBootId(): Promise<string> {
-  return (await readProc(bootIdFile))?.trim() ?? ''
+export function readBootId(): string {
+  return readProc(bootIdFile)?.trim() ?? ''
 }
 
 type ProcessStat = { readonly state: string; readonly session: number; readonly startTime: number }
 
 /** `undefined` when there is no such process. */
-export async function readStat(pid: number): Promise<ProcessStat | undefined> {
-  const text = await readProc(`/proc/${pid}/stat`)
+export function readStat(pid: number): ProcessStat | undefined {
+  const text = readProc(`/proc/${pid}/stat`)
   // The second field is the program's name, which may contain anything, even ")".
   const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ')
   if (!fields) return undefined
@@ -38,17 +42,17 @@ const ticksPerSecond = 100
  * suspended. The uptime is told by the same, but for containers that have their own (lxcfs); there
  * it is behind, and this process knows it at least by its own start and how long it has run.
  */
-export async function ageMs({ startTime }: Pick<ProcessIdentity, 'startTime'>): Promise<number> {
-  const [uptime, own] = await Promise.all([readProc('/proc/uptime'), readStat(process.pid)])
-  const ownStart = (own?.startTime ?? 0) / ticksPerSecond
+export function ageMs({ startTime }: Pick<ProcessIdentity, 'startTime'>): number {
+  const uptime = readProc('/proc/uptime')
+  const ownStart = (readStat(process.pid)?.startTime ?? 0) / ticksPerSecond
   const now = Math.max(Number(uptime?.split(' ')[0] ?? 0), ownStart + process.uptime())
   return Math.max(0, 1000 * (now - startTime / ticksPerSecond))
 }
 
 /** Whether the process is there and alive; a zombie is not. */
-export async function isSameProcess({ pid, startTime, bootId }: ProcessIdentity): Promise<boolean> {
-  const [stat, boot] = await Promise.all([readStat(pid), readBootId()])
-  return stat?.startTime === startTime && stat.state !== 'Z' && boot === bootId
+export function isSameProcess({ pid, startTime, bootId }: ProcessIdentity): boolean {
+  const stat = readStat(pid)
+  return stat?.startTime === startTime && stat.state !== 'Z' && readBootId() === bootId
 }
 
 /**
@@ -64,17 +68,23 @@ export async function findLeftovers(
   above = 0,
 ): Promise<number[]> {
   const marker = `TMPDIR=${tmpDirectory}`
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
-  const belongs = async (pid: number): Promise<boolean> => {
-    const stat = await readStat(pid)
+  const belongs = (pid: number): boolean => {
+    const stat = readStat(pid)
     if (!stat || stat.state === 'Z') return false
     if (stat.session === session) return true
-    const environment = await readProc(`/proc/${pid}/environ`)
+    const environment = readProc(`/proc/${pid}/environ`)
     return environment?.split('\0').includes(marker) ?? false
   }
-  const asked = pids.filter((pid) => pid > above && pid !== process.pid && pid !== session)
-  const answers = await Promise.all(asked.map(belongs))
-  return asked.filter((_, index) => answers[index])
+  const asked = readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > above && pid !== process.pid && pid !== session)
+  const found: number[] = []
+  for (const [index, pid] of asked.entries()) {
+    if (belongs(pid)) found.push(pid)
+    // Where there are thousands, others may want to do something meanwhile.
+    if (index % atOnce === atOnce - 1) await setImmediate()
+  }
+  return found
 }
 
 /**
@@ -82,8 +92,8 @@ export async function findLeftovers(
  * rising order, and begin again from the lowest at their end. Only to be trusted for a process so
  * young that they cannot have gone all the way round.
  */
-export async function idsStillRiseFrom(pid: number): Promise<boolean> {
-  const lastId = (await readProc('/proc/loadavg'))?.trim().split(' ').at(-1)
+export function idsStillRiseFrom(pid: number): boolean {
+  const lastId = readProc('/proc/loadavg')?.trim().split(' ').at(-1)
   return Number(lastId) >= pid
 }
 
@@ -102,9 +112,9 @@ export function signal(pid: number, name: NodeJS.Signals): boolean {
   }
 }
 
-async function readProc(file: string): Promise<string | undefined> {
+function readProc(file: string): string | undefined {
   try {
-    return await readFile(file, 'latin1')
+    return readFileSync(file, 'latin1')
   } catch {
     return undefined // it ended meanwhile, or it is another user's
   }

@@ -1,12 +1,12 @@
 /** What the supervising shell wrote: its start record and its exit record. */
-import { open } from 'node:fs/promises'
+import { closeSync, openSync } from 'node:fs'
 import { systemCode } from '../domain/errors.ts'
 import { readIfThere } from '../files/read.ts'
 import type { ProcessIdentity } from './processes.ts'
 
 /** The supervising shell, by its start record; `undefined` if there is none. */
-export async function readStart(file: string): Promise<ProcessIdentity | undefined> {
-  const match = /^(\d+) (\d+) (\S+)\n$/.exec((await readIfThere(file)) ?? '')
+export function readStart(file: string): ProcessIdentity | undefined {
+  const match = /^(\d+) (\d+) (\S+)\n$/.exec(readIfThere(file) ?? '')
   if (!match) return undefined
   return { pid: Number(match[1]), startTime: Number(match[2]), bootId: match[3] ?? '' }
 }
@@ -16,9 +16,9 @@ export async function readStart(file: string): Promise<ProcessIdentity | undefin
  *
  * @returns `false` if there is one already.
  */
-export async function takeStart(file: string): Promise<boolean> {
+export function takeStart(file: string): boolean {
   try {
-    await (await open(file, 'wx')).close()
+    closeSync(openSync(file, 'wx'))
     return true
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return false
@@ -32,10 +32,8 @@ export async function takeStart(file: string): Promise<boolean> {
  * Blanks stand there until then, and some of them after it. The shell's `times` prints two lines, its own user and system time and its children's, as
  * `0m1.234s`; the last line is `exit CODE`.
  */
-export async function readExit(
-  file: string,
-): Promise<{ exitCode: number; cpuSeconds: number } | undefined> {
-  const match = /(\S+) (\S+)\nexit (\d+)\n/.exec((await readIfThere(file)) ?? '')
+export function readExit(file: string): { exitCode: number; cpuSeconds: number } | undefined {
+  const match = /(\S+) (\S+)\nexit (\d+)\n/.exec(readIfThere(file) ?? '')
   if (!match) return undefined
   return {
     exitCode: Number(match[3]),

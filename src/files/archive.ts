@@ -26,7 +26,7 @@ const mostBufferedBytes = 1024 * 1024
 const readBytes = 64 * 1024
 
 /** A ZIP to send; `sizeBytes` where it is known. */
-export type Zip = { readonly content: Readable; readonly sizeBytes?: number }
+export type Zip = { readonly content: Readable | Uint8Array; readonly sizeBytes?: number }
 
 /** A file that is put into the archive beside what is in the directory. */
 export type Extra =

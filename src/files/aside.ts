@@ -37,7 +37,7 @@ export class Aside {
   }
 
   async #move(from: string, to: string): Promise<void> {
-    await makeDirectories(dirname(to))
+    makeDirectories(dirname(to))
     await rename(from, freeName(to))
     for (let at = dirname(to); at !== this.#files.directory; at = dirname(at)) this.#changed.add(at)
     this.#changed.add(dirname(from)).add(this.#files.directory)

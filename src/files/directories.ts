@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { existsSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { systemCode } from '../domain/errors.ts'
 import { syncDirectory } from './durable.ts'
@@ -10,17 +9,24 @@ import { syncDirectory } from './durable.ts'
  * Node's own `recursive` tries for ever where a directory is there but nothing can be made in it
  * for a reason called ENOENT, as in /proc.
  */
-export async function makeDirectories(directory: string): Promise<void> {
+export function makeDirectories(directory: string): void {
   try {
-    await mkdir(directory)
+    mkdirSync(directory)
   } catch (error) {
     const code = systemCode(error)
     if (code === 'EEXIST') return
     if (code !== 'ENOENT' || dirname(directory) === directory) throw error
-    await makeDirectories(dirname(directory))
-    await mkdir(directory).catch((second: unknown) => {
-      if (systemCode(second) !== 'EEXIST') throw second
-    })
+    makeDirectories(dirname(directory))
+    mkdirAgain(directory)
+  }
+}
+
+/** Another one may have made it meanwhile. */
+function mkdirAgain(directory: string): void {
+  try {
+    mkdirSync(directory)
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST') throw error
   }
 }
 
@@ -28,6 +34,6 @@ export async function makeDirectories(directory: string): Promise<void> {
 export async function makeDirectoriesDurably(directory: string): Promise<void> {
   const missing: string[] = []
   for (let at = directory; !existsSync(at); at = dirname(at)) missing.push(at)
-  await makeDirectories(directory)
+  makeDirectories(directory)
   for (const made of missing) await syncDirectory(dirname(made))
 }

@@ -4,35 +4,46 @@
  * together, for they share the disk's work.
  */
 import { createHash } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
+import { closeSync, fsync, openSync, renameSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { promisify } from 'node:util'
 import { crashPoint } from '../crash-points.ts'
 import { asFault } from '../domain/errors.ts'
 import type { Result } from '../domain/job.ts'
+import { NewFile } from './new-file.ts'
 
-/** Makes the names in a directory durable. */
-export async function syncDirectory(directory: string): Promise<void> {
-  try {
-    await using handle = await open(directory, 'r')
-    await handle.sync()
-  } catch (error) {
-    throw asFault(error)
-  }
-}
+const flushElsewhere = promisify(fsync)
+
+/** A flush of a directory, and the one that begins when it has ended. */
+type Sync = { readonly running: Promise<void>; next?: Promise<void> }
+
+const syncs = new Map<string, Sync>()
 
 /**
- * Makes the content of a file that was written durable, and closes it.
+ * Makes the names in a directory durable that are there now. Who asks while it is being flushed for
+ * others waits for the next flush, which is one for all who have asked until it begins.
  *
- * When that fails nobody knows what of it is on the disk, and a second flush would tell nothing:
- * Linux may have dropped the pages. The file has to be removed, and written anew.
+ * @throws Fault `no_space`, `broken_disk`.
  */
-export async function flush(handle: FileHandle): Promise<void> {
+export function syncDirectory(directory: string): Promise<void> {
+  const sync = syncs.get(directory)
+  if (!sync) return beginSync(directory)
+  const begin = () => beginSync(directory)
+  return (sync.next ??= sync.running.then(begin, begin))
+}
+
+function beginSync(directory: string): Promise<void> {
+  const running = syncNow(directory).finally(() => syncs.delete(directory))
+  syncs.set(directory, { running })
+  return running
+}
+
+async function syncNow(directory: string): Promise<void> {
   try {
-    await handle.datasync()
-    await handle.close()
+    const descriptor = openSync(directory, 'r')
+    await flushElsewhere(descriptor).finally(() => closeSync(descriptor))
   } catch (error) {
-    await handle.close().catch(() => {})
     throw asFault(error)
   }
 }
@@ -49,7 +60,7 @@ export async function all(works: Iterable<Promise<unknown>>): Promise<void> {
 }
 
 /** What was written, and the file, still open: `flush` it. */
-export type Written = { readonly result: Result; readonly handle: FileHandle }
+export type Written = { readonly result: Result; readonly file: NewFile }
 
 /**
  * Writes a stream to a file, from its beginning.
@@ -58,30 +69,25 @@ export type Written = { readonly result: Result; readonly handle: FileHandle }
  */
 export async function write(path: string, content: AsyncIterable<Uint8Array>): Promise<Written> {
   const hash = createHash('sha256')
-  let sizeBytes = 0
-  async function* counted(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of content) {
-      hash.update(chunk)
-      sizeBytes += chunk.byteLength
-      yield chunk
+  let file: NewFile | undefined
+  try {
+    file = NewFile.open(path)
+    for await (const piece of content) {
+      hash.update(piece)
+      await file.write(piece)
       crashPoint('result: half written')
     }
-  }
-  let handle: FileHandle | undefined
-  try {
-    handle = await open(path, 'w')
-    await handle.writeFile(counted())
   } catch (error) {
-    await handle?.close().catch(() => {})
+    file?.close()
     throw asFault(error)
   }
-  return { result: { sizeBytes, sha256: hash.digest('hex') }, handle }
+  return { result: { sizeBytes: file.sizeBytes, sha256: hash.digest('hex') }, file }
 }
 
 /** Renames durably, within a directory or from elsewhere on the same disk. */
 export async function renameDurably(from: string, to: string): Promise<void> {
   try {
-    await rename(from, to)
+    renameSync(from, to)
   } catch (error) {
     throw asFault(error)
   }
@@ -91,12 +97,13 @@ export async function renameDurably(from: string, to: string): Promise<void> {
 /** Writes a small file and flushes it, or leaves none; its name is not durable yet. */
 export async function writeFlushed(path: string, text: string): Promise<void> {
   try {
-    const handle = await open(path, 'w')
-    await handle.writeFile(text).catch(async (error: unknown) => {
-      await handle.close()
-      throw error
-    })
-    await flush(handle)
+    const file = NewFile.open(path)
+    try {
+      await file.write(Buffer.from(text))
+      await file.flush()
+    } finally {
+      file.close()
+    }
   } catch (error) {
     await rm(path, { force: true }).catch(() => {})
     throw asFault(error)

@@ -5,9 +5,9 @@ import { systemCode } from '../domain/errors.ts'
 import type { Result } from '../domain/job.ts'
 import { findZipDamage } from './check-zip.ts'
 import { makeDirectories } from './directories.ts'
-import { flush, syncDirectory, write } from './durable.ts'
+import { syncDirectory, write } from './durable.ts'
 import type { JobFiles } from './job-files.ts'
-import { readFrom } from './read.ts'
+import { readPieces } from './read.ts'
 
 /** Why a file cannot be had, where nobody can do anything about it. */
 const lost: Readonly<Record<string, string>> = {
@@ -39,10 +39,10 @@ export async function copyResult(
     const stats = await source.stat()
     if (!stats.isFile()) return { damage: 'it is not a file' }
     await makeJobDirectory(files, id)
-    const { result, handle } = await write(target, await readFrom(from, stats.size))
+    const { result, file } = await write(target, readPieces(from, stats.size))
     const [damage] = await Promise.all([
       findZipDamage(target),
-      flush(handle),
+      file.flush(),
       syncDirectory(dirname(target)),
     ])
     if (damage === undefined) return result
@@ -107,8 +107,8 @@ export async function copyInputs(
   await mkdir(target)
   for (const name of names) {
     const source = join(from, name)
-    const { handle } = await write(join(target, name), await readFrom(source, Infinity))
-    await flush(handle)
+    const { file } = await write(join(target, name), readPieces(source, Infinity))
+    await file.flush()
   }
   await Promise.all([syncDirectory(target), syncDirectory(dirname(target))])
 }
@@ -116,7 +116,7 @@ export async function copyInputs(
 /** Empty: an import that was cut short may have left something there. */
 async function makeJobDirectory(files: JobFiles, id: number): Promise<void> {
   await rm(dirname(files.inputDirectory(id)), { recursive: true, force: true })
-  await makeDirectories(dirname(files.inputDirectory(id)))
+  makeDirectories(dirname(files.inputDirectory(id)))
 }
 
 /** Makes the names of the jobs' directories durable. */

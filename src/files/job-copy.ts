@@ -8,9 +8,9 @@ import { dirname, join } from 'node:path'
 import { asFault, systemCode } from '../domain/errors.ts'
 import type { Result } from '../domain/job.ts'
 import { makeDirectories } from './directories.ts'
-import { flush, syncDirectory, write } from './durable.ts'
+import { syncDirectory, write } from './durable.ts'
 import type { JobFiles } from './job-files.ts'
-import { readFrom } from './read.ts'
+import { readPieces } from './read.ts'
 
 /** A file of a job: its path below some directory. */
 export type JobFile = {
@@ -85,10 +85,10 @@ export async function copyInputs(
     }
     const path = join(target, file.path)
     for (let at = dirname(path); !directories.has(at); at = dirname(at)) directories.add(at)
-    await makeDirectories(dirname(path))
+    makeDirectories(dirname(path))
     if (!(await copyFile(join(source, file.path), to, path, file, copied))) return false
   }
-  await makeDirectories(target)
+  makeDirectories(target)
   await Promise.all([...directories].map(syncDirectory))
   return true
 }
@@ -117,7 +117,7 @@ export async function copyResult(
     copied.presentFiles++
     return 'whole'
   }
-  await makeDirectories(dirname(target))
+  makeDirectories(dirname(target))
   const result = await copyFile(source, to, target, file, copied, meant)
   if (!result) return 'missing'
   if (!isMeant(result, meant)) return 'damaged'
@@ -131,7 +131,7 @@ export async function checkResult(file: string, meant: Result): Promise<ResultSt
     const { size } = await stat(file)
     if (size !== meant.sizeBytes) return 'damaged'
     const hash = createHash('sha256')
-    for await (const chunk of await readFrom(file, size)) hash.update(chunk as Uint8Array)
+    for await (const piece of readPieces(file, size)) hash.update(piece)
     return hash.digest('hex') === meant.sha256 ? 'whole' : 'damaged'
   } catch (error) {
     if (isGone(error)) return 'missing'
@@ -156,9 +156,13 @@ async function copyFile(
 ): Promise<Result | undefined> {
   const part = join(to.directory, 'incoming', randomBytes(8).toString('hex'))
   try {
-    const { result, handle } = await write(part, await readFrom(source, sizeBytes))
-    const seconds = changedAtMs / 1000
-    await handle.utimes(seconds, seconds).finally(() => flush(handle))
+    const { result, file } = await write(part, readPieces(source, sizeBytes))
+    try {
+      file.setChangedAt(changedAtMs)
+      await file.flush()
+    } finally {
+      file.close()
+    }
     if (meant && !isMeant(result, meant)) return result
     await rename(part, target)
     copied.files++

@@ -10,8 +10,8 @@
  *     <DATA_PATH>/jobs/restoring         a restore was cut short: it has to be run again
  */
 import { randomBytes } from 'node:crypto'
-import type { FileHandle } from 'node:fs/promises'
-import { open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { renameSync } from 'node:fs'
+import { open, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { crashPoint } from '../crash-points.ts'
 import { Fault, asFault, systemCode } from '../domain/errors.ts'
@@ -20,8 +20,9 @@ import type { Result } from '../domain/job.ts'
 import type { Marker } from '../domain/marker.ts'
 import type { Zip } from './archive.ts'
 import { makeDirectoriesDurably } from './directories.ts'
-import { all, flush, syncDirectory, write, writeDurably } from './durable.ts'
+import { all, syncDirectory, write, writeDurably } from './durable.ts'
 import { freeBytesAt } from './free-space.ts'
+import type { NewFile } from './new-file.ts'
 import { readOlderResult } from './older-result.ts'
 import { readIfThere } from './read.ts'
 import { removeAll } from './remove.ts'
@@ -119,7 +120,7 @@ export class JobFiles {
   }
 
   /** A new workspace for an upload. */
-  receive(): Promise<Workspace> {
+  receive(): Workspace {
     return Workspace.create(join(this.#incoming, randomBytes(8).toString('hex')), 'input')
   }
 
@@ -193,16 +194,16 @@ export class JobFiles {
     const target = this.resultFile(id, attempt)
     const part = `${target}.part`
     try {
-      const { result: got, handle } = await write(part, content)
+      const { result: got, file } = await write(part, content)
       if (got.sizeBytes !== announced.sizeBytes || got.sha256 !== announced.sha256) {
-        await handle.close()
+        file.close()
         throw new Fault(
           'conflict',
           `the result is not what was announced: ${got.sizeBytes} bytes, SHA-256 ${got.sha256}, ` +
             `instead of ${announced.sizeBytes} bytes, SHA-256 ${announced.sha256}`,
         )
       }
-      await this.#keep(part, target, handle)
+      await this.#keep(part, target, file)
     } catch (error) {
       await rm(part, { force: true }).catch(() => {})
       throw error
@@ -225,10 +226,10 @@ export class JobFiles {
     const target = this.resultFile(id, attempt)
     const [part, raw] = [`${target}.part`, `${target}.raw.part`]
     try {
-      await (await write(raw, content)).handle.close()
+      ;(await write(raw, content)).file.close()
       const read = await readOlderResult(raw, marker, hasItself)
-      const { result, handle } = await write(part, read.content)
-      await this.#keep(part, target, handle)
+      const { result, file } = await write(part, read.content)
+      await this.#keep(part, target, file)
       return { result, exitCode: read.exitCode }
     } catch (error) {
       await rm(part, { force: true })
@@ -243,10 +244,10 @@ export class JobFiles {
     const raw = join(this.#incoming, randomBytes(8).toString('hex'))
     const part = `${raw}.part`
     try {
-      await (await write(raw, content)).handle.close()
+      ;(await write(raw, content)).file.close()
       const read = await readOlderResult(raw, marker, false)
-      const { result, handle: written } = await write(part, read.content)
-      await written.close()
+      const { result, file: written } = await write(part, read.content)
+      written.close()
       const handle = await open(part, 'r')
       return { content: handle.createReadStream(), sizeBytes: result.sizeBytes }
     } finally {
@@ -272,11 +273,11 @@ export class JobFiles {
   }
 
   /** Gives a result its name, durably. */
-  async #keep(part: string, target: string, handle: FileHandle): Promise<void> {
-    // It counts only when the job is final, so its name need not wait for its content.
-    const named = rename(part, target).then(() => syncDirectory(dirname(target)))
+  async #keep(part: string, target: string, file: NewFile): Promise<void> {
     try {
-      await all([flush(handle), named])
+      // It counts only when the job is final, so its name need not wait for its content.
+      renameSync(part, target)
+      await all([file.flush(), syncDirectory(dirname(target))])
     } catch (error) {
       await rm(target, { force: true }).catch(() => {})
       throw asFault(error)

@@ -19,15 +19,16 @@
  *       outcome.json   its final status; it is final, and result.zip whole, when this is there
  */
 import { randomBytes } from 'node:crypto'
-import { readdir, rename, rm, stat } from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
+import { renameSync, statSync } from 'node:fs'
+import { readdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { crashPoint } from '../crash-points.ts'
 import { asFault, systemCode } from '../domain/errors.ts'
 import type { Ending, Result } from '../domain/job.ts'
 import type { PayloadOrigin } from '../domain/payload.ts'
 import { makeDirectories, makeDirectoriesDurably } from './directories.ts'
-import { all, flush, renameDurably, writeDurably, writeFlushed } from './durable.ts'
+import { all, renameDurably, writeDurably, writeFlushed } from './durable.ts'
+import type { NewFile } from './new-file.ts'
 import { readIfThere } from './read.ts'
 import { removeTree } from './remove.ts'
 import { Workspace } from './workspace.ts'
@@ -105,7 +106,7 @@ export class PayloadFiles {
   }
 
   /** A new workspace for a payload. */
-  receive(): Promise<Workspace> {
+  receive(): Workspace {
     return Workspace.create(join(this.#incoming, randomBytes(8).toString('hex')), 'work')
   }
 
@@ -116,14 +117,14 @@ export class PayloadFiles {
    *   what was removed.
    */
   async publish(workspace: Workspace, manifest: Manifest): Promise<void> {
-    const { directory, home, tmp, manifest: file } = this.paths(manifest.id)
-    await workspace.publish(directory)
-    crashPoint('submit: published')
+    const { directory, manifest: file } = this.paths(manifest.id)
+    const { manifest: part, home, tmp } = pathsIn(workspace.directory)
     try {
+      makeDirectories(home)
+      makeDirectories(tmp)
       await all([
-        makeDirectories(home),
-        makeDirectories(tmp),
-        writeFlushed(`${file}.part`, JSON.stringify(manifest)),
+        writeFlushed(`${part}.part`, JSON.stringify(manifest)),
+        workspace.publish(directory),
       ])
       crashPoint('submit: manifest written')
       await renameDurably(`${file}.part`, file)
@@ -143,7 +144,7 @@ export class PayloadFiles {
     const { directory } = this.paths(id)
     const trash = join(this.#trash, `${id}-${randomBytes(4).toString('hex')}`)
     try {
-      await rename(directory, trash)
+      renameSync(directory, trash)
     } catch (error) {
       return systemCode(error) === 'ENOENT' || removeTree(directory)
     }
@@ -176,32 +177,32 @@ export class PayloadFiles {
   }
 
   /** `undefined` if the directory is not a payload. */
-  async manifest(id: number): Promise<Manifest | undefined> {
-    const text = await readIfThere(this.paths(id).manifest)
+  manifest(id: number): Manifest | undefined {
+    const text = readIfThere(this.paths(id).manifest)
     return text === undefined ? undefined : (JSON.parse(text) as Manifest)
   }
 
   /** Notes, before its script is started, that one that waited may be started in this boot. */
   async noteBoot(id: number, bootId: string): Promise<void> {
-    const manifest = await this.manifest(id)
+    const manifest = this.manifest(id)
     await writeDurably(this.paths(id).manifest, JSON.stringify({ ...manifest, bootId }))
   }
 
   /** Whether there is a run.sh, as a regular file. */
-  async hasScript(id: number): Promise<boolean> {
-    const stats = await stat(join(this.paths(id).work, 'run.sh')).catch(() => undefined)
+  hasScript(id: number): boolean {
+    const stats = statSync(join(this.paths(id).work, 'run.sh'), { throwIfNoEntry: false })
     return stats?.isFile() ?? false
   }
 
   /** When the supervising shell wrote its start record; `undefined` if it did not. */
-  async startedAtMs(id: number): Promise<number | undefined> {
-    const stats = await stat(this.paths(id).start).catch(() => undefined)
+  startedAtMs(id: number): number | undefined {
+    const stats = statSync(this.paths(id).start, { throwIfNoEntry: false })
     return stats && Math.round(stats.mtimeMs)
   }
 
   /** `undefined` if the payload is not final. */
-  async outcome(id: number): Promise<Outcome | undefined> {
-    const text = await readIfThere(this.paths(id).outcome)
+  outcome(id: number): Outcome | undefined {
+    const text = readIfThere(this.paths(id).outcome)
     return text === undefined ? undefined : (JSON.parse(text) as Outcome)
   }
 
@@ -209,10 +210,10 @@ export class PayloadFiles {
    * Makes a payload final, durably: its packed result first, then what became of it. Neither is there
    * when it throws.
    */
-  async writeOutcome(id: number, outcome: Outcome, packed: FileHandle): Promise<void> {
+  async writeOutcome(id: number, outcome: Outcome, packed: NewFile): Promise<void> {
     const { outcome: file, result } = this.paths(id)
     try {
-      await all([flush(packed), writeFlushed(`${file}.part`, JSON.stringify(outcome))])
+      await all([packed.flush(), writeFlushed(`${file}.part`, JSON.stringify(outcome))])
       crashPoint('pack: outcome written')
       await renameDurably(`${file}.part`, file)
     } catch (error) {
@@ -230,7 +231,7 @@ export class PayloadFiles {
     })
   }
 
-  async killReason(id: number): Promise<string | undefined> {
+  killReason(id: number): string | undefined {
     return readIfThere(this.paths(id).kill)
   }
 }

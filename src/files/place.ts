@@ -14,7 +14,7 @@ export async function placeEntries(
   for (const { id, name } of entries) {
     const from = dirname(staged.inputDirectory(id))
     const to = dirname(files.inputDirectory(id))
-    await makeDirectories(to)
+    makeDirectories(to)
     await rename(join(from, name), join(to, name))
     changed.add(to)
   }

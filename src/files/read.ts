@@ -1,27 +1,40 @@
-import { open, readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { systemCode } from '../domain/errors.ts'
 
 /** Larger pieces are faster, and cost memory: it takes some hundred before they are collected. */
 const pieceBytes = 64 * 1024
 
+/** A small file costs less than what a stream of it would. */
+const isSmall = (sizeBytes: number) => sizeBytes <= pieceBytes
+
 /**
- * A file from its beginning to its end.
+ * A file from its beginning to its end: whole, if it is small.
  *
- * @param sizeBytes its size: a stream makes its buffer before it reads, and a large one for each
- *   small file would keep the garbage collector busy.
- * @throws if it cannot be opened, before anything was promised to a reader.
+ * @param sizeBytes its size.
+ * @throws if it cannot be opened, before anything was promised to a reader; a small one also if it
+ *   cannot be read.
  */
-export async function readFrom(file: string, sizeBytes: number): Promise<Readable> {
+export async function readFrom(file: string, sizeBytes: number): Promise<Readable | Buffer> {
+  return isSmall(sizeBytes) ? readFileSync(file) : openStream(file)
+}
+
+/** The same, in pieces. */
+export async function* readPieces(file: string, sizeBytes: number): AsyncGenerator<Uint8Array> {
+  if (isSmall(sizeBytes)) yield readFileSync(file)
+  else yield* await openStream(file)
+}
+
+async function openStream(file: string): Promise<Readable> {
   const handle = await open(file, 'r')
-  const highWaterMark = Math.min(pieceBytes, Math.max(1, sizeBytes))
-  return handle.createReadStream({ highWaterMark })
+  return handle.createReadStream({ highWaterMark: pieceBytes })
 }
 
 /** The text of a small file; `undefined` if it is not there. */
-export async function readIfThere(file: string): Promise<string | undefined> {
+export function readIfThere(file: string): string | undefined {
   try {
-    return await readFile(file, 'utf8')
+    return readFileSync(file, 'utf8')
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined
     throw error

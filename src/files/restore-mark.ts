@@ -15,7 +15,7 @@ function markFile(files: JobFiles): string {
 
 /** The name under which a restore that was cut short sets things aside. */
 export async function unfinishedRestore(files: JobFiles): Promise<string | undefined> {
-  return (await readIfThere(markFile(files)))?.trim()
+  return readIfThere(markFile(files))?.trim()
 }
 
 /** @throws Fault `conflict` if a restore was cut short here. */

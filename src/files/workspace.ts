@@ -1,11 +1,12 @@
 /** A directory that is being filled with the files of a job, as they come from the wire. */
-import { open, rename, rm } from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
+import { renameSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { asFault } from '../domain/errors.ts'
 import { PathSet, safePath } from '../domain/names.ts'
 import { makeDirectories } from './directories.ts'
-import { all, flush, syncDirectory } from './durable.ts'
+import { all, syncDirectory } from './durable.ts'
+import { NewFile } from './new-file.ts'
 
 /** So many files may wait for the disk before the next one is taken. */
 const mostFlushes = 32
@@ -29,16 +30,21 @@ export class Workspace {
   }
 
   /** Makes a new empty workspace. */
-  static async create(directory: string, within: string): Promise<Workspace> {
+  static create(directory: string, within: string): Workspace {
     const root = join(directory, within)
     try {
-      await makeDirectories(root)
+      makeDirectories(root)
     } catch (error) {
       throw asFault(error)
     }
     const workspace = new Workspace(directory, root)
     workspace.#directories.add(directory).add(root)
     return workspace
+  }
+
+  /** Where it is now. */
+  get directory(): string {
+    return this.#directory
   }
 
   get fileCount(): number {
@@ -65,33 +71,34 @@ export class Workspace {
     if (this.#flushFault !== undefined) throw this.#flushFault
     const path = safePath(name)
     this.#paths.add(path)
-    const file = join(this.#root, path)
+    const target = join(this.#root, path)
     try {
-      await this.#makeParents(dirname(file))
-      const handle = await open(file, 'wx', 0o644)
+      this.#makeParents(dirname(target))
+      const file = NewFile.open(target, true)
       try {
-        await handle.writeFile(content)
+        for await (const piece of content) await file.write(piece)
       } catch (error) {
-        await handle.close().catch(() => {})
+        file.close()
         throw error
       }
-      await this.#flush(handle)
+      await this.#flush(file)
     } catch (error) {
       throw asFault(error)
     }
   }
 
-  async #makeParents(directory: string): Promise<void> {
+  #makeParents(directory: string): void {
     const missing: string[] = []
     for (let at = directory; !this.#directories.has(at); at = dirname(at)) missing.push(at)
     if (missing.length === 0) return
-    await makeDirectories(directory)
+    makeDirectories(directory)
     for (const made of missing) this.#directories.add(made)
   }
 
   /** Flushes and closes a file while the next one is taken. */
-  async #flush(handle: FileHandle): Promise<void> {
-    const flushing = flush(handle)
+  async #flush(file: NewFile): Promise<void> {
+    const flushing = file
+      .flush()
       .catch((error: unknown) => {
         this.#flushFault ??= error
       })
@@ -107,7 +114,7 @@ export class Workspace {
    */
   async publish(target: string): Promise<void> {
     try {
-      await rename(this.#directory, target)
+      renameSync(this.#directory, target)
       const from = this.#directory
       this.#directory = target
       const directories = [...this.#directories].map((made) => target + made.slice(from.length))

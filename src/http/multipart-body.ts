@@ -1,8 +1,10 @@
 /** Writes a multipart body: text fields, then files, streamed, of a size that is known before. */
 import { randomBytes } from 'node:crypto'
 import type { InputFile } from '../files/job-files.ts'
-import { readFrom } from '../files/read.ts'
+import { readPieces } from '../files/read.ts'
 import type { Watch } from '../server/gateway.ts'
+
+const togetherBytes = 64 * 1024
 
 export type MultipartBody = {
   readonly contentType: string
@@ -57,16 +59,37 @@ function writeBody(
   return {
     contentType: `multipart/form-data; boundary=${boundary}`,
     sizeBytes: sizes.reduce((sum, size) => sum + size, Buffer.byteLength(begin) + end.byteLength),
-    async *content() {
-      yield Buffer.from(begin)
-      for (const part of parts) {
-        yield part.head
-        yield* await readFrom(part.file.file, part.file.sizeBytes)
-        yield Buffer.from('\r\n')
-      }
-      yield end
-    },
+    content: () => together(pieces(Buffer.from(begin), parts, end)),
   }
+}
+
+async function* pieces(
+  begin: Buffer,
+  parts: readonly { readonly file: InputFile; readonly head: Buffer }[],
+  end: Buffer,
+): AsyncGenerator<Uint8Array> {
+  yield begin
+  for (const { head: before, file } of parts) {
+    yield before
+    yield* readPieces(file.file, file.sizeBytes)
+    yield Buffer.from('\r\n')
+  }
+  yield end
+}
+
+/** Small pieces are sent as one. */
+async function* together(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let waiting: Uint8Array[] = []
+  let sizeBytes = 0
+  for await (const piece of content) {
+    waiting.push(piece)
+    sizeBytes += piece.byteLength
+    if (sizeBytes < togetherBytes) continue
+    yield waiting.length === 1 ? piece : Buffer.concat(waiting)
+    waiting = []
+    sizeBytes = 0
+  }
+  if (sizeBytes > 0) yield Buffer.concat(waiting)
 }
 
 function head(boundary: string, disposition: string): string {

@@ -8,7 +8,7 @@ export function sendZip(reply: FastifyReply, zip: Zip, filename: string): Fastif
   reply.header('content-disposition', `attachment; filename="${filename}"`)
   if (zip.sizeBytes !== undefined) reply.header('content-length', zip.sizeBytes)
   if (reply.request.method === 'HEAD') {
-    zip.content.destroy()
+    if (zip.content instanceof Readable) zip.content.destroy()
     // An empty stream, so that the length of the real one stays in the header.
     return reply.send(Readable.from([]))
   }

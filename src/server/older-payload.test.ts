@@ -42,7 +42,7 @@ async function setUp(
   const maxRuntimes = new Map(service === undefined ? [] : [['example', service]])
   const job = { id, userId: '1', service: 'example', isFlat: true, maxRuntimeMs: upload }
   await store.insert(job, 1)
-  const workspace = await files.receive()
+  const workspace = files.receive()
   await workspace.add('run.sh', Readable.from(['true']))
   await files.publish(workspace, id)
   await store.claim('example', { runsPerUser: 1, maxRuns: 1 }, () => ({ key, client: address }), 1)

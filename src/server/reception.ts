@@ -82,7 +82,7 @@ export class Reception implements AsyncDisposable {
       return
     }
     await this.#context.space.demand()
-    this.#workspace ??= await this.#context.files.receive()
+    this.#workspace ??= this.#context.files.receive()
     await this.#workspace.add(name, this.#key === undefined ? content : this.#digest(name, content))
     crashPoint('upload: receiving')
   }
