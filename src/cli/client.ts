@@ -68,7 +68,7 @@ export async function startClient(
   }
   const place = { name: 'DATA_PATH', directory: resolve(dataPath) }
   const space = starts.use(new FreeSpace([place], config.minFreeSpaceBytes, onSpace))
-  await space.look()
+  space.look()
   const context = {
     store,
     memory,

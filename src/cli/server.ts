@@ -93,7 +93,7 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
   starts.defer(() => terminator.stop())
 
   const space = starts.use(watchSpace(config, log))
-  await space.look()
+  space.look()
   const app = await createServerApp({
     store,
     files,

@@ -199,7 +199,7 @@ export class Runner {
   /** On a full disk nothing may have been said of what was wrong. */
   async #tellDisk(id: number, verdict: Verdict): Promise<Verdict> {
     const { directory } = this.#context.files.paths(id)
-    if (!(await isFullAt(directory))) return verdict
+    if (!isFullAt(directory)) return verdict
     return {
       ...verdict,
       message: `${verdict.message}; the disk of its client, in ${directory}, is full`,

@@ -49,13 +49,13 @@ export async function submit(
         origin = options
         room.contacts.touch(serverOf(origin.key))
         if (instance !== undefined && instance !== room.memory.instance) throw forAnother()
-        const shortage = await room.space.look()
+        const shortage = room.space.look()
         const present = claimKey(room, origin.key, submission, shortage)
         if (present) return present
         room.receiving.set(origin.key, { abort, over })
       } else {
         if (!origin) submission.refuseIfDraining()
-        if (!origin) await room.space.demand()
+        if (!origin) room.space.demand()
         if (!origin && isMarkerName(part.filename)) throw mistaken()
         const content = limited(part.content, left, tooLarge(room), abort.signal)
         await open().add(pathOf(part), content)

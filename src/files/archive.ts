@@ -6,10 +6,9 @@
  * is opened without following links and without waiting (a FIFO would wait for ever), and is read
  * only as far as it went when it was opened.
  */
-import { constants } from 'node:fs'
-import { open } from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
+import { closeSync, constants, createReadStream, fstatSync, openSync, readSync } from 'node:fs'
 import { finished } from 'node:stream/promises'
+import { setImmediate } from 'node:timers/promises'
 import type { PassThrough, Readable } from 'node:stream'
 import { ZipFile } from 'yazl'
 import { messageOf, systemCode } from '../domain/errors.ts'
@@ -24,6 +23,8 @@ const smallFileBytes = 64 * 1024
 /** So much of them may wait in memory. */
 const mostBufferedBytes = 1024 * 1024
 const readBytes = 64 * 1024
+/** So many files are packed before somebody else may do something. */
+const atATime = 64
 
 /** A ZIP to send; `sizeBytes` where it is known. */
 export type Zip = { readonly content: Readable | Uint8Array; readonly sizeBytes?: number }
@@ -63,6 +64,7 @@ class Packing {
   readonly #output: Readable
   readonly #leftOut: LeftOut[] = []
   #bufferedBytes = 0
+  #count = 0
 
   constructor(zip: ZipFile, output: Readable) {
     this.#zip = zip
@@ -121,19 +123,18 @@ class Packing {
   }
 
   async #addFile(path: string, file: string): Promise<void> {
-    const opened = await this.#open(path, file)
+    if (++this.#count % atATime === 0) await setImmediate()
+    const opened = this.#open(path, file)
     if (!opened) return
-    const { handle, sizeBytes, ...options } = opened
+    const { descriptor, sizeBytes, ...options } = opened
     if (sizeBytes <= smallFileBytes && this.#bufferedBytes <= mostBufferedBytes) {
-      const content = Buffer.alloc(sizeBytes)
-      const { bytesRead } = await handle
-        .read(content, 0, sizeBytes, 0)
-        .finally(() => handle.close())
-      this.#bufferedBytes += bytesRead
-      this.#zip.addBuffer(content.subarray(0, bytesRead), entryName(path), options)
+      const content = readWhole(descriptor, sizeBytes)
+      this.#bufferedBytes += content.byteLength
+      this.#zip.addBuffer(content, entryName(path), options)
       return
     }
-    const stream = handle.createReadStream({
+    const stream = createReadStream(file, {
+      fd: descriptor,
       start: 0,
       end: Math.max(0, sizeBytes - 1),
       highWaterMark: readBytes,
@@ -150,12 +151,12 @@ class Packing {
     this.#bufferedBytes = 0
   }
 
-  async #open(path: string, file: string) {
+  #open(path: string, file: string) {
     const leaveOut = (why: string) => void this.#leftOut.push({ path, why })
-    let handle: FileHandle
+    let descriptor: number
     try {
       const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants
-      handle = await open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+      descriptor = openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
     } catch (error) {
       const code = systemCode(error)
       if (code === 'ENOENT') return leaveOut('vanished while it was packed')
@@ -164,15 +165,25 @@ class Packing {
         return leaveOut(`cannot be read (${code})`)
       throw error
     }
-    const stats = await handle.stat()
+    const stats = fstatSync(descriptor)
     if (!stats.isFile()) {
-      await handle.close()
+      closeSync(descriptor)
       return leaveOut('changed while it was packed')
     }
     const { size: sizeBytes, mode } = stats
     const level = compressionLevel(sizeBytes)
     const mtime = entryTime(stats.mtime)
-    return { handle, sizeBytes, mtime, mode: mode & 0o100777, compressionLevel: level }
+    return { descriptor, sizeBytes, mtime, mode: mode & 0o100777, compressionLevel: level }
+  }
+}
+
+/** As much of a file as there was when it was opened, or as is left of that; closes it. */
+function readWhole(descriptor: number, sizeBytes: number): Buffer {
+  try {
+    const content = Buffer.allocUnsafe(sizeBytes)
+    return content.subarray(0, readSync(descriptor, content, 0, sizeBytes, 0))
+  } finally {
+    closeSync(descriptor)
   }
 }
 

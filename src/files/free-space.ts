@@ -1,5 +1,5 @@
 /** Looks how much room is left on the disks that a program writes to. */
-import { statfs } from 'node:fs/promises'
+import { statfsSync } from 'node:fs'
 import { Fault } from '../domain/errors.ts'
 import { findShortage } from '../domain/free-space.ts'
 
@@ -10,21 +10,32 @@ const lookEveryMs = 2_000
 export type Place = { readonly name: string; readonly directory: string }
 
 /** How many bytes this user could still write to the disk of a directory. */
-export async function freeBytesAt(directory: string): Promise<number> {
-  const { bavail, bsize } = await statfs(directory)
+export function freeBytesAt(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory)
   return bavail * bsize
+}
+
+/** Where it cannot be asked, whoever writes there will hear why. */
+function freeBytesIfKnown(directory: string): number {
+  try {
+    return freeBytesAt(directory)
+  } catch {
+    return Infinity
+  }
 }
 
 /** So little is as good as nothing: a script that met the end of the disk leaves some of it. */
 const fullBytes = 256 * 1024
 
 /** Whether nothing more can be written to the disk of a directory, be it for want of inodes. */
-export async function isFullAt(directory: string): Promise<boolean> {
-  const stats = await statfs(directory).catch(() => undefined)
-  if (!stats) return false
-  // Some file systems have no table of inodes that could be full.
-  const hasNoInode = stats.files > 0 && stats.ffree === 0
-  return hasNoInode || stats.bavail * stats.bsize < fullBytes
+export function isFullAt(directory: string): boolean {
+  try {
+    const { files, ffree, bavail, bsize } = statfsSync(directory)
+    // Some file systems have no table of inodes that could be full.
+    return (files > 0 && ffree === 0) || bavail * bsize < fullBytes
+  } catch {
+    return false
+  }
 }
 
 /** Whether there is as much room as the operator wants to be left. */
@@ -34,7 +45,6 @@ export class FreeSpace implements Disposable {
   readonly #onChange: (shortage: string | undefined) => void
   readonly #timer: NodeJS.Timeout | undefined
   #shortage: string | undefined
-  #looking: Promise<void> | undefined
 
   /**
    * @param leastBytes MIN_FREE_SPACE; 0: it is never looked.
@@ -48,7 +58,7 @@ export class FreeSpace implements Disposable {
     this.#places = places
     this.#leastBytes = leastBytes
     this.#onChange = onChange
-    if (leastBytes > 0) this.#timer = setInterval(() => void this.look(), lookEveryMs)
+    if (leastBytes > 0) this.#timer = setInterval(() => this.look(), lookEveryMs)
   }
 
   /** Which disk had too little left when it was last looked at; `undefined`: none. */
@@ -56,32 +66,25 @@ export class FreeSpace implements Disposable {
     return this.#shortage
   }
 
-  /** Looks now; whoever asks while that is being done gets the same answer. */
-  async look(): Promise<string | undefined> {
+  /** Looks now. */
+  look(): string | undefined {
     if (this.#leastBytes === 0) return undefined
-    await (this.#looking ??= this.#lookOnce().finally(() => (this.#looking = undefined)))
-    return this.#shortage
-  }
-
-  /** @throws Fault `no_space` if there is too little left now. */
-  async demand(): Promise<void> {
-    const shortage = await this.look()
-    if (shortage !== undefined) throw new Fault('no_space', shortage)
-  }
-
-  async #lookOnce(): Promise<void> {
-    const disks = await Promise.all(
-      this.#places.map(async ({ name, directory }) => {
-        // Where it cannot be asked, whoever writes there will hear why.
-        const freeBytes = await freeBytesAt(directory).catch(() => Infinity)
-        return { name, freeBytes }
-      }),
-    )
+    const disks = this.#places.map(({ name, directory }) => ({
+      name,
+      freeBytes: freeBytesIfKnown(directory),
+    }))
     const before = this.#shortage
     this.#shortage = findShortage(disks, this.#leastBytes)
     // How much is left changes all the time, and is no news.
     const isNews = (before === undefined) !== (this.#shortage === undefined)
     if (isNews) this.#onChange(this.#shortage)
+    return this.#shortage
+  }
+
+  /** @throws Fault `no_space` if there is too little left now. */
+  demand(): void {
+    const shortage = this.look()
+    if (shortage !== undefined) throw new Fault('no_space', shortage)
   }
 
   [Symbol.dispose](): void {

@@ -170,7 +170,7 @@ export class JobFiles {
    * @throws Fault `no_space` if there is not.
    */
   async demandRoom({ sizeBytes }: Result): Promise<void> {
-    const freeBytes = await freeBytesAt(this.#root)
+    const freeBytes = freeBytesAt(this.#root)
     if (freeBytes >= sizeBytes) return
     const need = `${saySize(sizeBytes)} are needed, ${saySize(freeBytes)} are left`
     throw new Fault('no_space', `there is no space left on the server's disk: ${need}`)

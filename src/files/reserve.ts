@@ -25,7 +25,7 @@ export class Reserve {
   async keep(): Promise<void> {
     try {
       if ((await stat(this.#path).catch(() => undefined))?.size === reserveBytes) return
-      if ((await freeBytesAt(dirname(this.#path))) < leastFreeBytes) return
+      if (freeBytesAt(dirname(this.#path)) < leastFreeBytes) return
       // Zeros would take no room on a disk that compresses.
       await writeFile(this.#path, randomFillSync(Buffer.alloc(reserveBytes)))
     } catch {

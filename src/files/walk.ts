@@ -1,6 +1,7 @@
 /** What of a work directory goes into a result, and what is left out and why. */
+import { realpathSync } from 'node:fs'
 import type { Dirent } from 'node:fs'
-import { lstat, readdir, readlink, realpath } from 'node:fs/promises'
+import { lstat, readdir, readlink } from 'node:fs/promises'
 import { dirname, isAbsolute, join, normalize, sep } from 'node:path'
 import { systemCode } from '../domain/errors.ts'
 import { ownDirectory } from '../domain/names.ts'
@@ -25,7 +26,7 @@ export type Found =
 
 /** Walks a directory in the order of names; what vanishes meanwhile is left out. */
 export async function* walk(root: string): AsyncGenerator<Found> {
-  const real = await realpath(root).catch(() => undefined)
+  const real = realPath(root)
   if (real === undefined) yield leaveOut('.', 'the work directory is gone')
   else yield* walkDirectory(root, real, '')
 }
@@ -74,7 +75,7 @@ async function link(root: string, real: string, path: string): Promise<Found> {
   const file = join(root, path)
   try {
     const [target, { mtime }] = await Promise.all([readlink(file), lstat(file)])
-    return (await staysInside(root, real, path, target))
+    return staysInside(root, real, path, target)
       ? { kind: 'link', path, target: Buffer.from(target), mtime }
       : leaveOut(path, `a link to ${JSON.stringify(target)}, outside the work directory`)
   } catch {
@@ -99,26 +100,25 @@ async function entriesIn(directory: string): Promise<Dirent[] | string> {
  * Whether a link leads to inside the work directory: by its words, for whoever unpacks it, and in
  * truth, for links that lead through other links.
  */
-async function staysInside(
-  root: string,
-  real: string,
-  path: string,
-  target: string,
-): Promise<boolean> {
+function staysInside(root: string, real: string, path: string, target: string): boolean {
   if (isAbsolute(target)) return false
   const words = normalize(join(dirname(path), target))
   if (words === '..' || words.startsWith(`..${sep}`)) return false
-  const truth = await realPath(join(root, path))
+  const truth = realPath(join(root, path))
   if (truth !== undefined && truth !== real && !truth.startsWith(real + sep)) return false
   // After another link ".." leads elsewhere than the words say, and elsewhere again where the
   // result is unpacked. What leads nowhere is harmless otherwise, and perhaps meant.
   const steps = target.split('/').filter((step) => step !== '' && step !== '.')
   const named = steps.findIndex((step) => step !== '..')
   if (named === -1 || !steps.includes('..', named)) return true
-  return truth !== undefined && truth === (await realPath(join(root, words)))
+  return truth !== undefined && truth === realPath(join(root, words))
 }
 
 /** `undefined` if it leads nowhere. */
-async function realPath(path: string): Promise<string | undefined> {
-  return realpath(path).catch(() => undefined)
+function realPath(path: string): string | undefined {
+  try {
+    return realpathSync.native(path)
+  } catch {
+    return undefined
+  }
 }

@@ -17,7 +17,7 @@ export type HealthContext = {
 /** `database` is `unavailable` when the store does not answer. */
 export async function describeHealth(context: HealthContext): Promise<ServerHealth> {
   const { store, services, space, log } = context
-  const lowSpace = (await space.look()) !== undefined
+  const lowSpace = space.look() !== undefined
   try {
     await store.check()
     const backlog = await store.backlog()

@@ -81,7 +81,7 @@ export class Reception implements AsyncDisposable {
       this.digests.push({ path, sha256: await sha256Of(content) })
       return
     }
-    await this.#context.space.demand()
+    this.#context.space.demand()
     this.#workspace ??= this.#context.files.receive()
     await this.#workspace.add(name, this.#key === undefined ? content : this.#digest(name, content))
     crashPoint('upload: receiving')

@@ -30,7 +30,7 @@ export function healthRoutes(app: App, steps: ClientSteps): void {
     },
     async (_request, reply) => {
       const { draining } = drain
-      const lowSpace = (await space.look()) !== undefined
+      const lowSpace = space.look() !== undefined
       const known = { instance: memory.instance, load: meter.percent, slots, draining, lowSpace }
       try {
         store.check()
