@@ -10,6 +10,7 @@ import { readImportConfig } from './config/import-config.ts'
 import type { Mode } from './config/settings.ts'
 import { armCrashPoint } from './crash-points.ts'
 import { readLicences } from './embedded.ts'
+import { spawnerCommand } from './executors/spawner/messages.ts'
 import { createLog } from './log.ts'
 import type { Log } from './log.ts'
 
@@ -59,6 +60,10 @@ async function main([first, ...rest]: readonly string[]): Promise<void> {
   }
   const refused = armCrashPoint(process.env)
   if (refused !== undefined) return exitWith(cannotStart, [`job-orchestrator: ${refused}`])
+  // Not for people: a client starts it (src/executors/spawner/).
+  if (first === spawnerCommand && process.connected) {
+    return (await import('./executors/spawner/run-spawner.ts')).runSpawner()
+  }
   if (first === '--version' || first === '-V' || first === 'version') return say(version)
   if (first === '--licenses') return say(await readLicences())
   if (first === '--help' || first === '-h' || first === 'help') return say(generalHelp.trimEnd())

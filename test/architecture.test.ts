@@ -37,7 +37,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'client',
     'http',
   ],
-  main: ['cli', 'config', 'crash-points', 'log', 'embedded'],
+  main: ['cli', 'config', 'crash-points', 'log', 'embedded', 'executors'],
 }
 
 /** With fewer the test has looked in the wrong place. */

@@ -80,7 +80,7 @@ export async function startClient(
     log,
     bootId: readBootId(),
     slots,
-    executor: bashExecutor(killGraceMs, log),
+    executor: starts.use(bashExecutor(killGraceMs, log)),
     maxPayloadBytes: config.maxUploadSizeBytes,
     environment: commonEnvironment(config.passEnv, environment),
   }

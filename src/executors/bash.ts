@@ -1,9 +1,4 @@
 /** Runs `bash run.sh` under a supervising shell, in a session and a process group of its own. */
-import { spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { OutputFile } from './output-file.ts'
-import type { Readable } from 'node:stream'
 import { crashPoint } from '../crash-points.ts'
 import type { Exit } from '../domain/payload.ts'
 import type { Log } from '../log.ts'
@@ -11,7 +6,9 @@ import { adopt } from './adopted.ts'
 import type { Execution, Executor, Task } from './executor.ts'
 import { ageMs, findLeftovers, idsStillRiseFrom, readStat, signal } from './processes.ts'
 import { readExit, takeStart } from './records.ts'
-import { alreadyStarted, noRecords, supervisor } from './supervisor.ts'
+import { Spawner } from './spawner/spawner.ts'
+import type { Shell } from './spawner/spawner.ts'
+import { alreadyStarted, noRecords } from './supervisor.ts'
 import { endLeftovers } from './leftovers.ts'
 import { Termination } from './termination.ts'
 
@@ -19,30 +16,20 @@ import { Termination } from './termination.ts'
 const youngMs = 1_000
 
 /** @param killGraceMs from SIGTERM to SIGKILL. */
-export function bashExecutor(killGraceMs: number, log: Log): Executor {
+export function bashExecutor(killGraceMs: number, log: Log): Executor & AsyncDisposable {
+  const spawner = new Spawner(log)
   return {
-    start: (task) => start(task, killGraceMs, log),
+    async start(task) {
+      const starting = spawner.start(task)
+      crashPoint('run: spawning')
+      const shell = await starting
+      crashPoint('run: spawned')
+      return new BashExecution(task, shell, killGraceMs, log)
+    },
     prevent: async ({ paths }) => takeStart(paths.start),
     adopt: (task) => adopt(task, killGraceMs, log),
+    [Symbol.asyncDispose]: () => spawner[Symbol.asyncDispose](),
   }
-}
-
-async function start(task: Task, killGraceMs: number, log: Log): Promise<Execution> {
-  const { paths, environment } = task
-  using stdout = OutputFile.open(paths.stdout)
-  using stderr = OutputFile.open(paths.stderr)
-  const child = spawn('bash', ['-c', supervisor, 'job-orchestrator', paths.directory], {
-    cwd: paths.work,
-    env: environment,
-    detached: true,
-    stdio: ['ignore', stdout.descriptor, stderr.descriptor, 'pipe'],
-  })
-  crashPoint('run: spawning')
-  const exited = once(child, 'exit')
-  exited.catch(() => {}) // it rejects together with `spawn`, which is awaited
-  await once(child, 'spawn')
-  crashPoint('run: spawned')
-  return new BashExecution(task, child, exited, killGraceMs, log)
 }
 
 class BashExecution implements Execution {
@@ -60,25 +47,14 @@ class BashExecution implements Execution {
   /** Stands in when another supervising shell turns out to have started the script. */
   #other: Execution | undefined
 
-  constructor(
-    task: Task,
-    child: ChildProcess,
-    exited: Promise<unknown>,
-    killGraceMs: number,
-    log: Log,
-  ) {
+  constructor(task: Task, shell: Shell, killGraceMs: number, log: Log) {
     this.#task = task
     this.#log = log
     this.#killGraceMs = killGraceMs
-    this.pid = child.pid ?? 0
+    this.pid = shell.pid
     this.#termination = new Termination(killGraceMs, (name) => this.#signal(name), log)
-    const channel = child.stdio[3] as Readable
-    channel.once('data', (line: Buffer) => {
-      this.#group = Number(line.toString('latin1').trim())
-      this.#termination.ready()
-    })
-    channel.resume()
-    this.ended = this.#finish(child, exited)
+    void this.#learnGroup(shell)
+    this.ended = this.#finish(shell)
   }
 
   async ranMs(): Promise<number | undefined> {
@@ -94,31 +70,36 @@ class BashExecution implements Execution {
     else this.#termination.begin(reason)
   }
 
+  async #learnGroup({ group }: Shell): Promise<void> {
+    this.#group = await group
+    this.#termination.ready()
+  }
+
   /** Its group, and, in the end or when it has left that, whatever is its own. */
   async #signal(name: NodeJS.Signals): Promise<boolean> {
     const reached = this.#group !== undefined && signal(-this.#group, name)
     if (reached && name !== 'SIGKILL') return true
-    const pids = await findLeftovers(this.pid, this.#task.paths.tmp)
+    // Where the spawner did not live to tell the id, the private TMPDIR has to do.
+    const session = this.pid === 0 ? null : this.pid
+    const pids = await findLeftovers(session, this.#task.paths.tmp)
     return pids.map((pid) => signal(pid, name)).includes(true) || reached
   }
 
-  async #finish(child: ChildProcess, exited: Promise<unknown>): Promise<Exit | 'lost'> {
-    await exited
+  async #finish(shell: Shell): Promise<Exit | 'lost'> {
+    const exitCode = await shell.exited
     this.#termination.end()
+    if (exitCode === 'unknown') return this.#followOther('lost')
     // Of a script that another one started nothing is left over: it runs.
-    if (child.exitCode !== alreadyStarted) {
+    if (exitCode !== alreadyStarted) {
       this.#hasEnded = true
       await this.#endLeftovers(performance.now() - this.#spawnedAt)
     }
-    child.stdio[3]?.destroy()
     const { killReason } = this.#termination
     const record = readExit(this.#task.paths.exit)
     if (record) return { ...record, killReason }
-    if (child.exitCode === alreadyStarted) return this.#followOther()
-    if (killReason !== null || child.exitCode === noRecords) {
-      return { exitCode: null, cpuSeconds: null, killReason }
-    }
-    return 'lost'
+    const notRun = { exitCode: null, cpuSeconds: null, killReason }
+    if (exitCode === alreadyStarted) return this.#followOther(notRun)
+    return killReason !== null || exitCode === noRecords ? notRun : 'lost'
   }
 
   /** To look at every process costs too much for a short script. */
@@ -128,10 +109,19 @@ class BashExecution implements Execution {
     await endLeftovers(this.pid, this.#task.paths.tmp, this.#log, above)
   }
 
-  /** An earlier process of ours started the script and died before it could say so. */
-  async #followOther(): Promise<Exit | 'lost'> {
+  /**
+   * Another shell has started the script, or ours has, and nobody tells of it.
+   *
+   * @param otherwise what it means if none has; none will, then.
+   */
+  async #followOther(otherwise: Exit | 'lost'): Promise<Exit | 'lost'> {
+    try {
+      takeStart(this.#task.paths.start)
+    } catch (error) {
+      this.#log.warn({ err: error }, 'it cannot be noted that a script is not to be started')
+    }
     this.#other = await adopt(this.#task, this.#killGraceMs, this.#log)
-    if (!this.#other) return { exitCode: null, cpuSeconds: null, killReason: null }
+    if (!this.#other) return otherwise
     const { wanted } = this.#termination
     if (wanted !== null) this.#other.kill(wanted)
     return this.#other.ended

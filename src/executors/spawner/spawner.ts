@@ -1,0 +1,114 @@
+/** The client's side of its spawner. */
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { isSea } from 'node:sea'
+import type { Log } from '../../log.ts'
+import type { Task } from '../executor.ts'
+import { spawnerCommand } from './messages.ts'
+import type { Report, StartMessage } from './messages.ts'
+
+/** A supervising shell that was started. */
+export type Shell = {
+  readonly pid: number
+  /** Process group of its script, when it has started that; may never be known. */
+  readonly group: Promise<number>
+  /** Its exit code, `null` if a signal ended it; `unknown` if whoever would tell us is gone. */
+  readonly exited: Promise<number | null | 'unknown'>
+}
+
+class Starting {
+  readonly spawned = Promise.withResolvers<number>()
+  readonly group = Promise.withResolvers<number>()
+  readonly exited = Promise.withResolvers<number | null | 'unknown'>()
+}
+
+export class Spawner implements AsyncDisposable {
+  readonly #log: Log
+  readonly #shells = new Map<number, Starting>()
+  #child: ChildProcess | undefined
+  #lastId = 0
+
+  constructor(log: Log) {
+    this.#log = log
+    this.#begin()
+  }
+
+  /**
+   * Starts the supervising shell of a payload.
+   *
+   * @throws when no process can be started. If the spawner ends meanwhile it is not known whether
+   *   one was: there is a shell then that has ended, as far as is known.
+   */
+  async start({ paths, environment }: Task): Promise<Shell> {
+    const { directory, work, stdout, stderr } = paths
+    const id = ++this.#lastId
+    const starting = new Starting()
+    this.#shells.set(id, starting)
+    const message: StartMessage = { id, directory, work, stdout, stderr, environment }
+    const child = this.#child ?? this.#begin()
+    child.send(message, (error) => {
+      if (error) this.#lose(id)
+    })
+    const pid = await starting.spawned.promise
+    return { pid, group: starting.group.promise, exited: starting.exited.promise }
+  }
+
+  /** Ends it; the shells go on, and nobody is told of their ends any more. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const child = this.#child
+    if (!child) return
+    this.#shells.clear()
+    if (child.connected) child.disconnect()
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  }
+
+  #begin(): ChildProcess {
+    const program = isSea() ? [] : [...process.execArgv, process.argv[1] ?? '']
+    const child = spawn(process.execPath, [...program, spawnerCommand], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    })
+    this.#child = child
+    child.on('message', (report: Report) => this.#hear(report))
+    child.once('error', (error) => this.#log.error({ err: error }, 'there is no spawner'))
+    // What it has sent before is heard first.
+    child.once('disconnect', () => this.#end(child))
+    child.once('exit', () => this.#end(child))
+    return child
+  }
+
+  #hear(report: Report): void {
+    const shell = this.#shells.get(report.id)
+    if (!shell) return
+    switch (report.is) {
+      case 'spawned':
+        return shell.spawned.resolve(report.pid)
+      case 'failed':
+        this.#shells.delete(report.id)
+        return shell.spawned.reject(Object.assign(new Error(report.message), { code: report.code }))
+      case 'group':
+        return shell.group.resolve(report.group)
+      case 'exited':
+        this.#shells.delete(report.id)
+        return shell.exited.resolve(report.exitCode)
+    }
+  }
+
+  /** The shells that it has started may go on; the next one that is to be started makes another. */
+  #end(child: ChildProcess): void {
+    if (this.#child !== child) return
+    this.#child = undefined
+    if (this.#shells.size > 0) {
+      this.#log.error(`the spawner has ended: ${this.#shells.size} scripts are followed otherwise`)
+    }
+    for (const id of this.#shells.keys()) this.#lose(id)
+  }
+
+  #lose(id: number): void {
+    const shell = this.#shells.get(id)
+    this.#shells.delete(id)
+    // No process has this id: nobody can be signalled by mistake.
+    shell?.spawned.resolve(0)
+    shell?.exited.resolve('unknown')
+  }
+}
