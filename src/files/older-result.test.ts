@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, readdir, readlink, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -116,8 +116,17 @@ test('names are kept as they are, but for those that leave the directory', async
 test('a reader that goes away early leaves nothing open', async () => {
   const file = await zipOf({ ...ours, big: 'x'.repeat(3_000_000) })
   const { content } = await readOlderResult(file, marker, false)
-  const { promise: closed, resolve } = Promise.withResolvers<void>()
-  content.once('close', resolve)
-  content.destroy()
-  await closed
+  const openThere = async () => {
+    const names = await readdir('/proc/self/fd')
+    const targets = await Promise.all(
+      names.map((name) => readlink(`/proc/self/fd/${name}`).catch(() => '')),
+    )
+    return targets.filter((target) => target === file).length
+  }
+  for await (const piece of content) {
+    assert.ok(piece.byteLength > 0)
+    assert.equal(await openThere(), 1)
+    break
+  }
+  assert.equal(await openThere(), 0)
 })

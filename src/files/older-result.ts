@@ -5,17 +5,15 @@
  * may hold a piece of itself, for it is written into the directory that it packs.
  */
 import { Readable } from 'node:stream'
-import type { PassThrough } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import { finished } from 'node:stream/promises'
 import { crc32 } from 'node:zlib'
 import { openPromise } from 'yauzl'
 import type { Entry, ZipFile as Archive } from 'yauzl'
-import { ZipFile } from 'yazl'
 import { Fault, messageOf } from '../domain/errors.ts'
 import { exitFile, isMarkerName } from '../domain/marker.ts'
 import type { Marker } from '../domain/marker.ts'
 import { entryName } from './archive.ts'
+import { ZipWriter } from './zip/zip-writer.ts'
 
 /** What such a client packs into the work directory, while it packs it. */
 const itself = 'output.zip'
@@ -24,8 +22,8 @@ const itself = 'output.zip'
 const mostSmallBytes = 64
 
 export type OlderResult = {
-  /** The ZIP without the marker; destroyed with a `Fault` `invalid` if an entry is damaged. */
-  readonly content: Readable
+  /** The ZIP without the marker; throws a `Fault` `invalid` if an entry is damaged. */
+  readonly content: AsyncIterable<Uint8Array>
   /** What run.sh's trap wrote; `null` if it wrote none. */
   readonly exitCode: number | null
 }
@@ -69,71 +67,72 @@ export async function readOlderResult(
 /** The contents of markers and of the exit file, by their names. */
 async function readSmall(file: string): Promise<Map<string, string>> {
   const found = new Map<string, string>()
-  await eachEntry(file, async (archive, entry, name) => {
-    if (!isMarkerName(name) && name !== exitFile) return
-    if (entry.uncompressedSize > mostSmallBytes) return
+  for await (const { archive, entry, name } of eachEntry(file)) {
+    if (!isMarkerName(name) && name !== exitFile) continue
+    if (entry.uncompressedSize > mostSmallBytes) continue
     const content = await buffer(Readable.from(readEntry(archive, entry)))
     found.set(name, content.toString())
-  })
+  }
   return found
 }
 
-function repack(file: string, leftOut: ReadonlySet<string>): Readable {
-  const zip = new ZipFile()
-  // yazl types it as the least that a stream can be; it makes a PassThrough.
-  const output = zip.outputStream as PassThrough
-  const fail = (error: unknown) => output.destroy(error instanceof Error ? error : undefined)
-  zip.on('error', fail)
-  output.on('error', () => {}) // whoever reads it is told; nobody may be there yet
-  eachEntry(file, async (archive, entry, name) => {
-    if (leftOut.has(name) || isUnsafe(name) || output.destroyed) return
-    const mode = entry.externalFileAttributes >>> 16
-    const options = { mtime: entry.getLastModDate(), ...(mode !== 0 && { mode }) }
-    if (name.endsWith('/')) return zip.addEmptyDirectory(entryName(name), options)
-    const stream = Readable.from(readEntry(archive, entry), { objectMode: false })
-    const abandon = () => stream.destroy()
-    output.once('close', abandon)
-    zip.addReadStream(stream, entryName(name), { ...options, compressionLevel: 1 })
-    await finished(stream)
-    output.off('close', abandon)
-  }).then(() => zip.end(), fail)
-  return output
+async function* repack(file: string, leftOut: ReadonlySet<string>): AsyncGenerator<Uint8Array> {
+  const zip = new ZipWriter()
+  for await (const { archive, entry, name } of eachEntry(file)) {
+    if (leftOut.has(name) || isUnsafe(name)) continue
+    const isDirectory = name.endsWith('/')
+    const head = {
+      name: entryName(name),
+      mode: entry.externalFileAttributes >>> 16 || (isDirectory ? 0o040775 : 0o100664),
+      mtime: entry.getLastModDate(),
+    }
+    if (isDirectory) yield zip.small(head, Buffer.alloc(0))
+    else yield* zip.large(head, readEntry(archive, entry), entry.uncompressedSize)
+  }
+  yield* zip.end()
 }
 
-/** Names that yazl refuses; no client makes them, but one is not to spoil the others. */
+/** Names that nobody unpacks; no client makes them, but one is not to spoil the others. */
 function isUnsafe(name: string): boolean {
   return /^[/\\]|^$/.test(name) || name.split(/[/\\]/).includes('..')
 }
 
+type Visited = { readonly archive: Archive; readonly entry: Entry; readonly name: string }
+
 /** @throws Fault `invalid` for whatever is wrong with the ZIP. */
-async function eachEntry(
-  file: string,
-  visit: (archive: Archive, entry: Entry, name: string) => Promise<void> | void,
-): Promise<void> {
+async function* eachEntry(file: string): AsyncGenerator<Visited> {
   try {
     // Undecoded: yauzl would refuse the whole archive for a name such as "A:chain".
     const options = { lazyEntries: true, autoClose: false, decodeStrings: false }
     const archive = await openPromise(file, options)
     try {
       for await (const entry of archive.eachEntry()) {
-        await visit(archive, entry, entry.fileNameRaw.toString())
+        yield { archive, entry, name: entry.fileNameRaw.toString() }
       }
     } finally {
       archive.close()
     }
   } catch (error) {
-    throw new Fault('invalid', `it is not a whole ZIP: ${messageOf(error)}`, { cause: error })
+    throw notWhole(error)
   }
 }
 
-/** The content of an entry; throws where it is damaged. */
+function notWhole(error: unknown): Fault {
+  return new Fault('invalid', `it is not a whole ZIP: ${messageOf(error)}`, { cause: error })
+}
+
+/** @throws Fault `invalid` where the content of an entry is damaged. */
 async function* readEntry(archive: Archive, entry: Entry): AsyncGenerator<Uint8Array> {
   let checksum = 0
-  for await (const chunk of await archive.openReadStreamPromise(entry)) {
-    checksum = crc32(chunk as Uint8Array, checksum)
-    yield chunk as Uint8Array
+  try {
+    for await (const chunk of await archive.openReadStreamPromise(entry)) {
+      checksum = crc32(chunk as Uint8Array, checksum)
+      yield chunk as Uint8Array
+    }
+  } catch (error) {
+    throw notWhole(error)
   }
   if (checksum !== entry.crc32) {
-    throw new Error(`the checksum of ${entry.fileNameRaw.toString()} is wrong`)
+    throw notWhole(new Error(`the checksum of ${entry.fileNameRaw.toString()} is wrong`))
   }
 }

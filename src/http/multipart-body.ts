@@ -2,9 +2,8 @@
 import { randomBytes } from 'node:crypto'
 import type { InputFile } from '../files/job-files.ts'
 import { readPieces } from '../files/read.ts'
+import { together } from '../files/together.ts'
 import type { Watch } from '../server/gateway.ts'
-
-const togetherBytes = 64 * 1024
 
 export type MultipartBody = {
   readonly contentType: string
@@ -75,21 +74,6 @@ async function* pieces(
     yield Buffer.from('\r\n')
   }
   yield end
-}
-
-/** Small pieces are sent as one. */
-async function* together(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let waiting: Uint8Array[] = []
-  let sizeBytes = 0
-  for await (const piece of content) {
-    waiting.push(piece)
-    sizeBytes += piece.byteLength
-    if (sizeBytes < togetherBytes) continue
-    yield waiting.length === 1 ? piece : Buffer.concat(waiting)
-    waiting = []
-    sizeBytes = 0
-  }
-  if (sizeBytes > 0) yield Buffer.concat(waiting)
 }
 
 function head(boundary: string, disposition: string): string {
