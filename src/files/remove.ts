@@ -1,8 +1,7 @@
 import { execFile } from 'node:child_process'
-import { existsSync, lstatSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs'
-import { rm, unlink } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { readdir, rm, rmdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { messageOf, systemCode } from '../domain/errors.ts'
 
@@ -16,7 +15,7 @@ const run = promisify(execFile)
  */
 export async function removeTree(directory: string): Promise<boolean> {
   try {
-    await new Removal().remove(directory)
+    await removeEntries(directory)
     return true
   } catch (error) {
     if (systemCode(error) === 'ENOENT' && !existsSync(directory)) return true
@@ -28,25 +27,13 @@ export async function removeTree(directory: string): Promise<boolean> {
   }
 }
 
-/** A file of that size takes its time. */
-const largeBytes = 1024 * 1024
-/** So many others are removed before somebody else may do something. */
-const atATime = 64
-
-/** Most trees are small: to hand every file to another thread costs more than to remove it. */
-class Removal {
-  #count = 0
-
-  async remove(directory: string): Promise<void> {
-    for (const entry of readdirSync(directory, { withFileTypes: true })) {
-      const path = join(directory, entry.name)
-      if (entry.isDirectory()) await this.remove(path)
-      else if (entry.isFile() && lstatSync(path).size > largeBytes) await unlink(path)
-      else unlinkSync(path)
-      if (++this.#count % atATime === 0) await setImmediate()
-    }
-    rmdirSync(directory)
+/** One after the other: there is no hurry, and others wait for the disk too. */
+async function removeEntries(directory: string): Promise<void> {
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name)
+    await (entry.isDirectory() ? removeEntries(path) : unlink(path))
   }
+  await rmdir(directory)
 }
 
 /** Removing waits for the disk most of the time. */
