@@ -1,5 +1,5 @@
 /** Takes a payload from a server: durable before it is answered. */
-import { Value } from 'typebox/value'
+import { Compile } from 'typebox/compile'
 import { crashPoint } from '../crash-points.ts'
 import { Fault, isFullDatabase } from '../domain/errors.ts'
 import { isMarkerName } from '../domain/marker.ts'
@@ -115,6 +115,8 @@ function refuseIfRoom(memory: ClientRoom['memory'], key: string): void {
   }
 }
 
+const optionsCheck = Compile(SubmitOptions)
+
 function refusedKey(why = 'it was cancelled or forgotten'): Fault {
   return new Fault('gone', `this key is refused: ${why}`)
 }
@@ -144,8 +146,8 @@ function readOptions(text: string): SubmitOptions {
   } catch (error) {
     throw new Fault('invalid', `part "${optionsPart}" is not JSON`, { cause: error })
   }
-  if (Value.Check(SubmitOptions, options)) return options
-  const [first] = Value.Errors(SubmitOptions, options)
+  if (optionsCheck.Check(options)) return options
+  const [first] = optionsCheck.Errors(options)
   const where = first?.instancePath ?? ''
   throw new Fault('invalid', `part "${optionsPart}"${where} is wrong: ${first?.message}`)
 }

@@ -20,8 +20,10 @@ const [print, otherPrint] = ['b'.repeat(64), 'c'.repeat(64)]
 let keys = 0
 const newKey = () => `key-${keys++}`
 
-function insert(store: JobStore, userId = 'ada', service = 'example'): Promise<Job> {
-  return store.insert({ id: store.reserveId(), userId, service, isFlat: true }, 1)
+async function insert(store: JobStore, userId = 'ada', service = 'example'): Promise<Job> {
+  const job = await store.insert({ id: store.reserveId(), userId, service, isFlat: true }, 1)
+  assert.deepEqual(job, await store.find(job.id), 'what is told is what is stored')
+  return job
 }
 
 function claim(store: JobStore, quota = wide, service = 'example'): Promise<ActiveJob | undefined> {
@@ -37,11 +39,18 @@ function chooseFlat({ isFlat }: Job): Choice {
 async function claimed(store: JobStore): Promise<ActiveJob> {
   const active = await claim(store)
   assert.ok(active)
+  assert.deepEqual(active, await store.current(active.job.id), 'what is told is what is stored')
   return active
 }
 
-function learn(store: JobStore, { id }: { id: number }, fact: Fact): Promise<Job | undefined> {
-  return store.learn(id, fact, 3)
+async function learn(
+  store: JobStore,
+  { id }: { id: number },
+  fact: Fact,
+): Promise<Job | undefined> {
+  const job = await store.learn(id, fact, 3)
+  if (job) assert.deepEqual(job, await store.find(id), 'what is told is what is stored')
+  return job
 }
 
 /** The fact that an attempt has completed. */

@@ -8,56 +8,83 @@ type Write = {
   readonly reject: (reason: unknown) => void
 }
 
+/** What a group commit calls. */
+export type GroupCommitContext = {
+  readonly database: DatabaseSync
+  readonly guard: DatabaseGuard
+  /** Makes what was committed durable; `undefined` for a database in memory. */
+  readonly flush: (() => Promise<void>) | undefined
+  /** Called when a group is durable, before those who await a write go on. */
+  readonly committed: () => void
+  /** Called when all that was waiting was rolled back. */
+  readonly undone: () => void
+}
+
 /**
- * Writes that arrive together commit together: a durable commit costs a disk flush, whatever is in
- * it. Each write has a savepoint of its own, so one that throws undoes itself alone.
+ * Writes that arrive together commit together: to make a commit durable costs a flush of the disk,
+ * whatever is in it. While that is waited for, the next group gathers. Each write has a savepoint
+ * of its own, so one that throws undoes itself alone.
  *
  * A write's body is synchronous: an `await` between begin and commit would let another request
  * write inside it.
  */
 export class GroupCommit {
-  readonly #database: DatabaseSync
-  readonly #guard: DatabaseGuard
-  /** Called after each commit, before those who await a write go on. */
-  readonly #committed: () => void
-  /** Called when all that was waiting was rolled back. */
-  readonly #undone: () => void
+  readonly #context: GroupCommitContext
   #writes: Write[] = []
+  #isPlanned = false
+  /** Resolves when what was committed last is durable. */
+  #flushing: Promise<void> | undefined
 
-  constructor(
-    database: DatabaseSync,
-    guard: DatabaseGuard,
-    committed: () => void,
-    undone: () => void,
-  ) {
-    this.#database = database
-    this.#guard = guard
-    this.#committed = committed
-    this.#undone = undone
+  constructor(context: GroupCommitContext) {
+    this.#context = context
   }
 
   /** Runs `run` inside a transaction; resolves with its value when that is durable. */
   write<T>(run: () => T): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>()
     this.#writes.push({ run, resolve, reject })
-    if (this.#writes.length === 1) setImmediate(() => this.flush())
+    this.#plan()
     return promise
   }
 
   /**
-   * Commits what is waiting, now.
-   *
+   * Resolves when all that can be read is durable, and so may be told. Who reads in the same turn as
+   * this resolves reads nothing else: the next group begins in a later one.
+   */
+  async durable(): Promise<void> {
+    while (this.#flushing) await this.#flushing
+  }
+
+  /** Commits what is waiting, and resolves when nothing waits any more. */
+  async end(): Promise<void> {
+    while (this.#writes.length > 0 || this.#flushing) {
+      await this.durable()
+      this.#commit()
+    }
+  }
+
+  #plan(): void {
+    if (this.#isPlanned || this.#flushing || this.#writes.length === 0) return
+    this.#isPlanned = true
+    setImmediate(() => {
+      this.#isPlanned = false
+      this.#commit()
+    })
+  }
+
+  /**
    * When the database cannot be relied on any more, nobody who waits is told anything: whether it
    * was committed shows when it is opened again.
    */
-  flush(): void {
+  #commit(): void {
+    if (this.#flushing) return
+    const { database, guard, flush, undone } = this.#context
     const writes = this.#writes
     this.#writes = []
     if (writes.length === 0) return
-    const database = this.#database
     const settle: (() => void)[] = []
     try {
-      this.#guard.run(() => {
+      guard.run(() => {
         database.exec('begin immediate')
         for (const write of writes) settle.push(this.#runOne(write))
         database.exec('commit')
@@ -65,19 +92,30 @@ export class GroupCommit {
     } catch (error) {
       if (error instanceof BrokenDatabase) return
       if (database.isTransaction) database.exec('rollback')
-      this.#undone()
+      undone()
       for (const write of writes) write.reject(error)
       return
     }
+    if (!flush) return this.#settle(settle)
+    this.#flushing = guard.flush(flush).then(
+      () => this.#settle(settle),
+      // The process ends: nobody is to go on.
+      () => Promise.withResolvers<never>().promise,
+    )
+  }
+
+  #settle(settle: readonly (() => void)[]): void {
+    this.#flushing = undefined
     for (const done of settle) done()
-    this.#committed()
+    this.#context.committed()
+    this.#plan()
   }
 
   #runOne({ run, resolve, reject }: Write): () => void {
-    const database = this.#database
+    const { database, guard } = this.#context
     database.exec('savepoint one')
     try {
-      const value = this.#guard.run(run)
+      const value = guard.run(run)
       database.exec('release one')
       return () => resolve(value as never)
     } catch (error) {

@@ -51,10 +51,28 @@ export class DatabaseGuard {
       return work()
     } catch (error) {
       if (this.#broken || !tellsOfDamage(error)) throw error
-      const what = `the database ${this.#path} cannot be relied on any more: ${messageOf(error)}`
-      this.#broken = new BrokenDatabase(`${what} (SQLite ${sqliteCode(error)})`, { cause: error })
-      this.#onBroken(this.#broken)
-      throw this.#broken
+      return this.#give(error, `${messageOf(error)} (SQLite ${sqliteCode(error)})`)
     }
+  }
+
+  /**
+   * Flushes it.
+   *
+   * @throws BrokenDatabase if that fails, for whatever reason.
+   */
+  async flush(work: () => Promise<void>): Promise<void> {
+    if (this.#broken) throw this.#broken
+    try {
+      await work()
+    } catch (error) {
+      this.#give(error, messageOf(error))
+    }
+  }
+
+  #give(error: unknown, why: string): never {
+    const what = `the database ${this.#path} cannot be relied on any more: ${why}`
+    this.#broken ??= new BrokenDatabase(what, { cause: error })
+    this.#onBroken(this.#broken)
+    throw this.#broken
   }
 }

@@ -9,6 +9,11 @@ export const statements = {
   job: 'select * from jobs where id = ?',
   activeJobs: `select * from jobs where status in ('Processing', 'Submitted', 'Running')
     order by id`,
+  activeAt: `select jobs.* from attempts
+    join jobs on jobs.id = attempts.job_id and jobs.attempt = attempts.number
+    where attempts.upload_url = ? and attempts.ended_at_ms is null
+      and jobs.status in ('Processing', 'Submitted', 'Running')
+    order by jobs.id`,
   attempt: 'select * from attempts where job_id = ? and number = ?',
   attempts: 'select * from attempts where job_id = ? order by number',
   attemptByKey: 'select * from attempts where key = ?',

@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { crashPoint } from '../../crash-points.ts'
 import { decide } from '../../domain/decide.ts'
 import type { Change, Fact, Rules } from '../../domain/decide.ts'
-import { isFinal } from '../../domain/job.ts'
+import { messageOf } from '../../domain/errors.ts'
 import type { Attempt, HistoryEntry, Job } from '../../domain/job.ts'
 import { nextTurn } from '../../domain/quota.ts'
 import type { Quota } from '../../domain/quota.ts'
@@ -17,10 +17,12 @@ import type {
   NewJob,
   ServiceBacklog,
 } from '../jobs.ts'
-import { openDatabase } from './database.ts'
+import { StoreError, openDatabase } from './database.ts'
 import { GroupCommit } from './group-commit.ts'
 import { DatabaseGuard } from './guard.ts'
 import type { OnBroken } from './guard.ts'
+import { Journal } from './journal.ts'
+import { changed, newAttempt, newlyQueued } from './job-changes.ts'
 import { prepareJobStatements } from './job-statements.ts'
 import type { JobStatements } from './job-statements.ts'
 import { integer, maybeInteger, text, toAttempt, toHistoryEntry, toJob } from './rows.ts'
@@ -40,33 +42,49 @@ const mostPassedOver = 100
  * @throws StoreError if the file cannot be used.
  */
 export function openJobStore(path: string, rules: Rules, onBroken: OnBroken = () => {}): JobStore {
-  return new SqliteJobStore(openDatabase(path), rules, new DatabaseGuard(path, onBroken))
+  const database = openDatabase(path)
+  const guard = new DatabaseGuard(path, onBroken)
+  if (path === ':memory:') return new SqliteJobStore(database, rules, guard)
+  try {
+    database.exec('pragma synchronous = normal')
+    return new SqliteJobStore(database, rules, guard, new Journal(path))
+  } catch (error) {
+    database.close()
+    throw new StoreError(`cannot use the database ${path}: ${messageOf(error)}`, { cause: error })
+  }
 }
 
 class SqliteJobStore implements JobStore {
   readonly serverId: string
   readonly #database: DatabaseSync
   readonly #guard: DatabaseGuard
+  readonly #journal: Journal | undefined
   readonly #rules: Rules
   readonly #sql: JobStatements
   readonly #commits: GroupCommit
   readonly #listeners: ((change: JobChange) => void)[] = []
   #changes: JobChange[] = []
   #highestId: number
+  /** No job's back-off is over before this; `undefined`: none backs off. */
+  #nextRetryAtMs: number | undefined
 
-  constructor(database: DatabaseSync, rules: Rules, guard: DatabaseGuard) {
+  /** @param journal to be flushed after each commit; without one SQLite sees to it. */
+  constructor(database: DatabaseSync, rules: Rules, guard: DatabaseGuard, journal?: Journal) {
     this.#database = database
+    this.#journal = journal
     this.#guard = guard
     this.#rules = rules
     this.#sql = prepareJobStatements(database, guard)
-    this.#commits = new GroupCommit(
+    this.#commits = new GroupCommit({
       database,
       guard,
-      () => this.#tell(),
-      () => (this.#changes = []),
-    )
+      flush: journal && (() => journal.flush()),
+      committed: () => this.#tell(),
+      undone: () => (this.#changes = []),
+    })
     this.serverId = text(this.#sql.server.get() ?? {}, 'server_id')
     this.#highestId = integer(this.#sql.highestId.get() ?? {}, 'id')
+    this.#nextRetryAtMs = this.#firstRetryAtMs()
   }
 
   get highestId(): number {
@@ -78,6 +96,7 @@ class SqliteJobStore implements JobStore {
   }
 
   async needsFiles(): Promise<boolean> {
+    await this.#commits.durable()
     return this.#sql.anyNeedsFiles.get() !== undefined
   }
 
@@ -126,33 +145,39 @@ class SqliteJobStore implements JobStore {
       client: null,
       reason: 'uploaded',
     })
-    const job = this.#job(id)
+    const job = newlyQueued({ id, userId, service, isFlat, scriptAttempts, maxRuntimeMs }, nowMs)
     this.#changes.push({ job, from: null, reason: 'uploaded', client: null })
     return job
   }
 
   async findUpload(userId: string, idempotencyKey: string): Promise<KeyedJob | undefined> {
+    await this.#commits.durable()
     return this.#findUpload(userId, idempotencyKey)
   }
 
   async find(id: number): Promise<Job | undefined> {
+    await this.#commits.durable()
     return this.#find(id)
   }
 
   async current(id: number): Promise<ActiveJob | undefined> {
+    await this.#commits.durable()
     const job = this.#find(id)
     return job && job.attempt > 0 ? { job, attempt: this.#attempt(job) } : undefined
   }
 
   async attempts(id: number): Promise<Attempt[]> {
+    await this.#commits.durable()
     return this.#sql.attempts.all(id).map(toAttempt)
   }
 
   async history(id: number): Promise<HistoryEntry[]> {
+    await this.#commits.durable()
     return this.#sql.history.all(id).map(toHistoryEntry)
   }
 
   async findByKey(key: string): Promise<ActiveJob | undefined> {
+    await this.#commits.durable()
     const row = this.#sql.attemptByKey.get(key)
     if (!row) return undefined
     const attempt = toAttempt(row)
@@ -160,13 +185,14 @@ class SqliteJobStore implements JobStore {
   }
 
   async active(uploadUrl?: string): Promise<ActiveJob[]> {
-    const jobs = this.#sql.activeJobs.all().map(toJob)
-    return jobs
-      .map((job) => ({ job, attempt: this.#attempt(job) }))
-      .filter(({ attempt }) => uploadUrl === undefined || attempt.client.uploadUrl === uploadUrl)
+    await this.#commits.durable()
+    const rows =
+      uploadUrl === undefined ? this.#sql.activeJobs.all() : this.#sql.activeAt.all(uploadUrl)
+    return rows.map(toJob).map((job) => ({ job, attempt: this.#attempt(job) }))
   }
 
   async backlog(): Promise<Map<string, ServiceBacklog>> {
+    await this.#commits.durable()
     const rows = this.#sql.backlog.all().map((row): [string, ServiceBacklog] => [
       text(row, 'service'),
       {
@@ -178,12 +204,14 @@ class SqliteJobStore implements JobStore {
     return new Map(rows)
   }
 
-  claim(
+  async claim(
     service: string,
     quota: Quota,
     choose: (job: Job) => Choice,
     nowMs: number,
   ): Promise<ActiveJob | undefined> {
+    // Most often nobody waits: to see that needs no transaction. Who comes now wakes us then.
+    if (this.#nextJob(service, quota) === undefined) return undefined
     return this.#write(() => {
       const taken = this.#choose(service, quota, choose)
       return taken && this.#give(taken.before, taken.choice, 'its turn has come', nowMs)
@@ -212,11 +240,13 @@ class SqliteJobStore implements JobStore {
     const { id, service, userId } = before
     const number = before.attempt + 1
     const { key, client, instance = null } = given
+    const attempt = newAttempt(id, number, { key, client, instance }, nowMs)
     this.#sql.insertAttempt.run({ id, number, key, instance, nowMs, ...client })
     this.#sql.startTurn.run({ service, userId })
     this.#sql.countStart.run(service)
-    const job = this.#step({ ...before, attempt: number }, { to: 'Processing', reason }, nowMs)
-    return { job, attempt: this.#attempt(job) }
+    const claimed = { ...before, attempt: number }
+    const job = this.#step(claimed, { to: 'Processing', reason }, nowMs, attempt)
+    return { job, attempt }
   }
 
   #choose(service: string, quota: Quota, choose: (job: Job) => Choice) {
@@ -229,6 +259,7 @@ class SqliteJobStore implements JobStore {
       if ('key' in choice) return { before, choice }
       // Neither a step of the job nor worth a row of history.
       this.#sql.passOver.run(choice.passedOverUntilMs, choice.reason, id)
+      this.#expectRetry(choice.passedOverUntilMs)
     }
     return undefined
   }
@@ -258,27 +289,42 @@ class SqliteJobStore implements JobStore {
     })
   }
 
-  releaseRetries(nowMs: number): Promise<number | undefined> {
+  async releaseRetries(nowMs: number): Promise<number | undefined> {
+    const next = this.#nextRetryAtMs
+    if (next === undefined || next > nowMs) return next
     return this.#write(() => {
       this.#sql.releaseRetries.run(nowMs)
-      const next = maybeInteger(this.#sql.nextRetry.get() ?? {}, 'next')
-      return next ?? undefined
+      this.#nextRetryAtMs = this.#firstRetryAtMs()
+      return this.#nextRetryAtMs
     })
   }
 
+  /** A job backs off until then. */
+  #expectRetry(atMs: number): void {
+    this.#nextRetryAtMs = Math.min(this.#nextRetryAtMs ?? Infinity, atMs)
+  }
+
+  #firstRetryAtMs(): number | undefined {
+    return maybeInteger(this.#sql.nextRetry.get() ?? {}, 'next') ?? undefined
+  }
+
   async finalBefore(beforeMs: number, limit: number): Promise<number[]> {
+    await this.#commits.durable()
     return this.#sql.finalBefore.all(beforeMs, limit).map((row) => integer(row, 'id'))
   }
 
   async oldestFinalAtMs(): Promise<number | undefined> {
+    await this.#commits.durable()
     return maybeInteger(this.#sql.oldestFinal.get() ?? {}, 'oldest') ?? undefined
   }
 
   async withoutFiles(ids: readonly number[]): Promise<number[]> {
+    await this.#commits.durable()
     return this.#sql.withoutFiles.all(JSON.stringify(ids)).map((row) => integer(row, 'id'))
   }
 
   async lastChangeAtMs(): Promise<number | null> {
+    await this.#commits.durable()
     const row = this.#sql.lastChange.get()
     return row ? integer(row, 'at_ms') : null
   }
@@ -288,49 +334,54 @@ class SqliteJobStore implements JobStore {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#commits.flush()
+    await this.#commits.end()
+    this.#journal?.[Symbol.dispose]()
     this.#guard.run(() => this.#database.close())
   }
 
-  /** One step of a job: the conditional write, the attempt's marks and the row of history. */
-  #step(before: Job, change: Change, nowMs: number): Job {
+  /**
+   * One step of a job: the conditional write, the attempt's marks and the row of history.
+   *
+   * @param attempt the present one, if it is known.
+   */
+  #step(before: Job, change: Change, nowMs: number, attempt?: Attempt): Job {
     const { id, status: from } = before
-    const job = { ...before, ...change.job }
+    const job = changed(before, change, nowMs)
     const isClaim = from === 'Queued' && change.to === 'Processing'
     const { changes } = this.#sql.updateJob.run({
       id,
       from,
       // A claim has made the new attempt already: the row still has the one before it.
       fromAttempt: isClaim ? before.attempt - 1 : before.attempt,
-      to: change.to,
-      attempt: before.attempt,
+      to: job.status,
+      attempt: job.attempt,
       nowMs,
       message: job.message,
       lostAttempts: job.lostAttempts,
       failedAttempts: job.failedAttempts,
       terminateRequestedAtMs: job.terminateRequestedAtMs,
-      retryAtMs: change.to === 'Queued' ? job.retryAtMs : null,
-      finalAtMs: isFinal(change.to) ? (before.finalAtMs ?? nowMs) : null,
+      retryAtMs: job.retryAtMs,
+      finalAtMs: job.finalAtMs,
       resultSizeBytes: job.result?.sizeBytes ?? null,
       resultSha256: job.result?.sha256 ?? null,
     })
     if (changes !== 1) throw new Error(`job ${id} was not ${from} in attempt ${before.attempt}`)
-    if (change.attempt) this.#markAttempt(before, change.attempt)
+    if (job.retryAtMs !== null) this.#expectRetry(job.retryAtMs)
     if (change.to === 'Cleaned') this.#sql.freeUploadKey.run(id)
-    const after = this.#job(id)
-    const client = before.attempt > 0 ? this.#attempt(after).client.uploadUrl : null
+    const current = job.attempt > 0 ? (attempt ?? this.#attempt(job)) : undefined
+    if (current && change.attempt) this.#markAttempt({ ...current, ...change.attempt })
+    const client = current?.client.uploadUrl ?? null
     const { reason, to } = change
-    this.#sql.insertHistory.run({ id, nowMs, from, to, attempt: before.attempt, client, reason })
+    this.#sql.insertHistory.run({ id, nowMs, from, to, attempt: job.attempt, client, reason })
     crashPoint('step: written')
-    this.#changes.push({ job: after, from, reason, client })
-    return after
+    this.#changes.push({ job, from, reason, client })
+    return job
   }
 
-  #markAttempt(job: Job, marks: NonNullable<Change['attempt']>): void {
-    const attempt = { ...this.#attempt(job), ...marks }
+  #markAttempt(attempt: Attempt): void {
     this.#sql.updateAttempt.run({
-      id: job.id,
-      number: job.attempt,
+      id: attempt.jobId,
+      number: attempt.number,
       instance: attempt.instance,
       payloadId: attempt.payloadId,
       submittedAtMs: attempt.submittedAtMs,

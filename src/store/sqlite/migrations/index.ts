@@ -2,9 +2,16 @@ import { jobsAndHistory } from './0001-jobs-and-history.ts'
 import { ages } from './0002-ages.ts'
 import { flatJobs } from './0003-flat-jobs.ts'
 import { promises } from './0004-promises.ts'
+import { openAttempts } from './0005-open-attempts.ts'
 
 /**
  * The steps from an empty database to the newest version, in order. A step that was released is
  * never edited: what changes comes as a further one.
  */
-export const migrations: readonly string[] = [jobsAndHistory, ages, flatJobs, promises]
+export const migrations: readonly string[] = [
+  jobsAndHistory,
+  ages,
+  flatJobs,
+  promises,
+  openAttempts,
+]
