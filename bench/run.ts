@@ -16,6 +16,7 @@ import { buildExecutable } from '../test/harness/built.ts'
 import type { Bench } from './bench.ts'
 import { judge } from './figure.ts'
 import type { Figure } from './figure.ts'
+import { fleet } from './fleet.ts'
 import { latency } from './latency.ts'
 import { submit } from './submit.ts'
 import { builds } from './subject.ts'
@@ -28,6 +29,7 @@ const benches: Readonly<Record<string, { readonly bench: Bench; readonly both?: 
   latency: { bench: latency, both: true },
   throughput: { bench: throughput, both: true },
   submit: { bench: submit },
+  fleet: { bench: fleet },
 }
 
 process.exitCode = await main(process.argv.slice(2))

@@ -5,22 +5,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { assist } from '../assistant.ts'
 import { Application } from './application.ts'
-import type { TaskName, Tasks } from './tasks.ts'
+import type { Tasks } from './tasks.ts'
 
 /** Asking as fast as it can would take a core away from what is measured. */
 const askEveryMs = 1
 
-const tasks: {
-  readonly [Name in TaskName]: (ask: Tasks[Name]['ask']) => Promise<Tasks[Name]['answer']>
-} = { latency, walk, uploads }
-
-process.on('message', ({ name, ask }: { readonly name: TaskName; readonly ask: never }) => {
-  tasks[name](ask).then(
-    (answer) => process.send?.({ answer }),
-    (error: unknown) => process.send?.({ error: String(error) }),
-  )
-})
+assist<Tasks>({ latency, walk, uploads })
 
 async function latency({ address, sample, warmUps, rounds }: Tasks['latency']['ask']) {
   await using application = new Application(address, sample, 1)

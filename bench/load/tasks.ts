@@ -51,5 +51,3 @@ export type Tasks = {
     }
   }
 }
-
-export type TaskName = keyof Tasks
