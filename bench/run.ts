@@ -17,6 +17,7 @@ import type { Bench } from './bench.ts'
 import { judge } from './figure.ts'
 import type { Figure } from './figure.ts'
 import { fleet } from './fleet.ts'
+import { idle } from './idle.ts'
 import { latency } from './latency.ts'
 import { submit } from './submit.ts'
 import { builds } from './subject.ts'
@@ -30,6 +31,7 @@ const benches: Readonly<Record<string, { readonly bench: Bench; readonly both?: 
   throughput: { bench: throughput, both: true },
   submit: { bench: submit },
   fleet: { bench: fleet },
+  idle: { bench: idle },
 }
 
 process.exitCode = await main(process.argv.slice(2))
