@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util'
 import { Wrong, parseSizeBytes } from '../src/domain/units.ts'
 import { buildExecutable } from '../test/harness/built.ts'
 import type { Bench } from './bench.ts'
+import { fairness } from './fairness.ts'
 import { judge } from './figure.ts'
 import type { Figure } from './figure.ts'
 import { fleet } from './fleet.ts'
@@ -32,6 +33,7 @@ const benches: Readonly<Record<string, { readonly bench: Bench; readonly both?: 
   submit: { bench: submit },
   fleet: { bench: fleet },
   idle: { bench: idle },
+  fairness: { bench: fairness },
 }
 
 process.exitCode = await main(process.argv.slice(2))

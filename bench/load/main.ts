@@ -12,7 +12,7 @@ import type { Tasks } from './tasks.ts'
 /** Asking as fast as it can would take a core away from what is measured. */
 const askEveryMs = 1
 
-assist<Tasks>({ latency, walk, uploads })
+assist<Tasks>({ latency, walk, uploads, paced })
 
 async function latency({ address, sample, warmUps, rounds }: Tasks['latency']['ask']) {
   await using application = new Application(address, sample, 1)
@@ -67,6 +67,17 @@ async function uploads({ address, sample, count, atOnce, users }: Tasks['uploads
   }
   const took = await measure(() => Promise.all(Array.from({ length: atOnce }, sendOn)))
   return { ...took, ms }
+}
+
+async function paced({ address, sample, count, everyMs }: Tasks['paced']['ask']) {
+  await using application = new Application(address, sample, 1)
+  const ids: number[] = []
+  const start = performance.now()
+  while (ids.length < count) {
+    await delay(Math.max(0, start + ids.length * everyMs - performance.now()))
+    ids.push(await application.upload(1))
+  }
+  return { ids }
 }
 
 async function measure(work: () => Promise<unknown>) {

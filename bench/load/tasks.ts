@@ -50,4 +50,14 @@ export type Tasks = {
       readonly ms: readonly number[]
     }
   }
+  /** Uploads of one user, one every so often. */
+  readonly paced: {
+    readonly ask: {
+      readonly address: string
+      readonly sample: Sample
+      readonly count: number
+      readonly everyMs: number
+    }
+    readonly answer: { readonly ids: readonly number[] }
+  }
 }
