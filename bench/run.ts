@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util'
 import { Wrong, parseSizeBytes } from '../src/domain/units.ts'
 import { buildExecutable } from '../test/harness/built.ts'
 import type { Bench } from './bench.ts'
+import { big } from './big.ts'
 import { judge } from './figure.ts'
 import type { Figure } from './figure.ts'
 import { latency } from './latency.ts'
@@ -28,6 +29,7 @@ const benches: Readonly<Record<string, { readonly bench: Bench; readonly both?: 
   latency: { bench: latency, both: true },
   throughput: { bench: throughput, both: true },
   submit: { bench: submit },
+  big: { bench: big },
 }
 
 process.exitCode = await main(process.argv.slice(2))
