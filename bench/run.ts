@@ -18,6 +18,7 @@ import { big } from './big.ts'
 import { judge } from './figure.ts'
 import type { Figure } from './figure.ts'
 import { latency } from './latency.ts'
+import { manyFiles } from './many-files.ts'
 import { submit } from './submit.ts'
 import { builds } from './subject.ts'
 import type { Build } from './subject.ts'
@@ -30,6 +31,7 @@ const benches: Readonly<Record<string, { readonly bench: Bench; readonly both?: 
   throughput: { bench: throughput, both: true },
   submit: { bench: submit },
   big: { bench: big },
+  'many-files': { bench: manyFiles },
 }
 
 process.exitCode = await main(process.argv.slice(2))
