@@ -13,6 +13,7 @@
 import { parseArgs } from 'node:util'
 import { Wrong, parseSizeBytes } from '../src/domain/units.ts'
 import { buildExecutable } from '../test/harness/built.ts'
+import { backlog } from './backlog.ts'
 import type { Bench } from './bench.ts'
 import { big } from './big.ts'
 import { judge } from './figure.ts'
@@ -32,6 +33,7 @@ const benches: Readonly<Record<string, { readonly bench: Bench; readonly both?: 
   submit: { bench: submit },
   big: { bench: big },
   'many-files': { bench: manyFiles },
+  backlog: { bench: backlog },
 }
 
 process.exitCode = await main(process.argv.slice(2))
