@@ -57,16 +57,17 @@ async function walk({ address, sample, count, atOnce, users }: Tasks['walk']['as
 async function uploads({ address, sample, count, atOnce, users }: Tasks['uploads']['ask']) {
   await using application = new Application(address, sample, atOnce)
   const ms: number[] = []
+  const ids: number[] = []
   let sent = 0
   const sendOn = async () => {
     while (sent < count) {
       const start = performance.now()
-      await application.upload(sent++ % users)
+      ids.push(await application.upload(sent++ % users))
       ms.push(performance.now() - start)
     }
   }
   const took = await measure(() => Promise.all(Array.from({ length: atOnce }, sendOn)))
-  return { ...took, ms }
+  return { ...took, ms, ids }
 }
 
 async function paced({ address, sample, count, everyMs }: Tasks['paced']['ask']) {

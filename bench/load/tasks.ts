@@ -48,6 +48,7 @@ export type Tasks = {
       readonly seconds: number
       readonly cpuSeconds: number
       readonly ms: readonly number[]
+      readonly ids: readonly number[]
     }
   }
   /** Uploads of one user, one every so often. */
