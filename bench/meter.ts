@@ -11,6 +11,15 @@ export async function cpuSeconds(pid: number): Promise<number> {
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
 }
 
+/** The same to the microsecond, of a process whose threads stay: for one that does next to nothing. */
+export async function exactCpuSeconds(pid: number): Promise<number> {
+  const threads = await readdir(`/proc/${pid}/task`)
+  const texts = await Promise.all(
+    threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/schedstat`, 'latin1')),
+  )
+  return texts.reduce((sum, text) => sum + Number(text.split(' ')[0]), 0) / 1e9
+}
+
 /** Resident memory now, in MB. */
 export function memoryMb(pid: number): Promise<number> {
   return readStatus(pid, 'VmRSS')

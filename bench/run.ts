@@ -13,10 +13,16 @@
 import { parseArgs } from 'node:util'
 import { Wrong, parseSizeBytes } from '../src/domain/units.ts'
 import { buildExecutable } from '../test/harness/built.ts'
+import { backlog } from './backlog.ts'
 import type { Bench } from './bench.ts'
+import { big } from './big.ts'
+import { fairness } from './fairness.ts'
 import { judge } from './figure.ts'
 import type { Figure } from './figure.ts'
+import { fleet } from './fleet.ts'
+import { idle } from './idle.ts'
 import { latency } from './latency.ts'
+import { manyFiles } from './many-files.ts'
 import { submit } from './submit.ts'
 import { builds } from './subject.ts'
 import type { Build } from './subject.ts'
@@ -28,6 +34,12 @@ const benches: Readonly<Record<string, { readonly bench: Bench; readonly both?: 
   latency: { bench: latency, both: true },
   throughput: { bench: throughput, both: true },
   submit: { bench: submit },
+  backlog: { bench: backlog },
+  big: { bench: big },
+  'many-files': { bench: manyFiles },
+  fleet: { bench: fleet },
+  idle: { bench: idle },
+  fairness: { bench: fairness },
 }
 
 process.exitCode = await main(process.argv.slice(2))

@@ -92,7 +92,9 @@ export class Bed implements AsyncDisposable {
   static async create(build: Build): Promise<Bed> {
     const stack = new AsyncDisposableStack()
     const directory = await mkdtemp(join(tmpdir(), 'job-orchestrator-bench-'))
-    stack.defer(() => rm(directory, { recursive: true, force: true }))
+    // Scripts go on without their client, and may still write there.
+    const patience = { maxRetries: 20, retryDelay: 50 }
+    stack.defer(() => rm(directory, { recursive: true, force: true, ...patience }))
     return new Bed(build, directory, stack)
   }
 

@@ -5,22 +5,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { assist } from '../assistant.ts'
 import { Application } from './application.ts'
-import type { TaskName, Tasks } from './tasks.ts'
+import type { Tasks } from './tasks.ts'
 
 /** Asking as fast as it can would take a core away from what is measured. */
 const askEveryMs = 1
 
-const tasks: {
-  readonly [Name in TaskName]: (ask: Tasks[Name]['ask']) => Promise<Tasks[Name]['answer']>
-} = { latency, walk, uploads }
-
-process.on('message', ({ name, ask }: { readonly name: TaskName; readonly ask: never }) => {
-  tasks[name](ask).then(
-    (answer) => process.send?.({ answer }),
-    (error: unknown) => process.send?.({ error: String(error) }),
-  )
-})
+assist<Tasks>({ latency, walk, uploads, paced })
 
 async function latency({ address, sample, warmUps, rounds }: Tasks['latency']['ask']) {
   await using application = new Application(address, sample, 1)
@@ -65,16 +57,28 @@ async function walk({ address, sample, count, atOnce, users }: Tasks['walk']['as
 async function uploads({ address, sample, count, atOnce, users }: Tasks['uploads']['ask']) {
   await using application = new Application(address, sample, atOnce)
   const ms: number[] = []
+  const ids: number[] = []
   let sent = 0
   const sendOn = async () => {
     while (sent < count) {
       const start = performance.now()
-      await application.upload(sent++ % users)
+      ids.push(await application.upload(sent++ % users))
       ms.push(performance.now() - start)
     }
   }
   const took = await measure(() => Promise.all(Array.from({ length: atOnce }, sendOn)))
-  return { ...took, ms }
+  return { ...took, ms, ids }
+}
+
+async function paced({ address, sample, count, everyMs }: Tasks['paced']['ask']) {
+  await using application = new Application(address, sample, 1)
+  const ids: number[] = []
+  const start = performance.now()
+  while (ids.length < count) {
+    await delay(Math.max(0, start + ids.length * everyMs - performance.now()))
+    ids.push(await application.upload(1))
+  }
+  return { ids }
 }
 
 async function measure(work: () => Promise<unknown>) {

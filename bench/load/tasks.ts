@@ -48,8 +48,17 @@ export type Tasks = {
       readonly seconds: number
       readonly cpuSeconds: number
       readonly ms: readonly number[]
+      readonly ids: readonly number[]
     }
   }
+  /** Uploads of one user, one every so often. */
+  readonly paced: {
+    readonly ask: {
+      readonly address: string
+      readonly sample: Sample
+      readonly count: number
+      readonly everyMs: number
+    }
+    readonly answer: { readonly ids: readonly number[] }
+  }
 }
-
-export type TaskName = keyof Tasks
