@@ -20,7 +20,7 @@ class Trace {
       path.startsWith(root)
         ? path
             .slice(root.length)
-            .replace(/^\/incoming\/[0-9a-f]+/, `/${directory}`)
+            .replace(/^\/incoming\/[0-9a-f-]+/, `/${directory}`)
             // It gets its name while it is flushed.
             .replace(/\.zip\.part$/, '.zip')
         : path

@@ -6,6 +6,7 @@ import type { ClientContext } from './context.ts'
 /**
  * One step of a payload: written, told to its server, and logged.
  *
+ * @param zip the result, if it is there; a small one is told with it.
  * @returns the payload after it, or `undefined` if it was not in status `from`.
  */
 export function step(
@@ -14,10 +15,11 @@ export function step(
   from: PayloadStatus,
   to: PayloadStatus,
   change: PayloadChange,
+  zip?: Uint8Array,
 ): Payload | undefined {
   const payload = store.change(id, from, to, change)
   if (!payload) return undefined
-  events.tell(payload)
+  events.tell(payload, zip)
   tellLog(log, payload)
   if (payloadEnded(to)) drain.look()
   return payload

@@ -44,16 +44,13 @@ export async function pack(
     const extras = (leftOut: readonly LeftOut[]) =>
       ownFiles(paths, describe(payload, final, exit, endedAtMs, leftOut))
     try {
-      const { result, file } = await write(paths.result, archive(root, extras))
+      const { result, file, whole } = await write(paths.result, archive(root, extras))
       crashPoint('pack: packed')
       const { startedAtMs } = payload
       await files.writeOutcome(id, { ...final, startedAtMs, endedAtMs, result }, file)
       crashPoint('pack: durable')
-      step(context, id, payload.status, final.status, {
-        message: final.message,
-        endedAtMs,
-        result,
-      })
+      const change = { message: final.message, endedAtMs, result }
+      step(context, id, payload.status, final.status, change, whole)
       crashPoint('pack: told')
       return
     } catch (error) {

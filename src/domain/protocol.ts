@@ -93,6 +93,8 @@ export const PayloadEvent = Type.Object({
   status: oneOf(payloadStatuses),
   message: Type.String(),
   result: Type.Optional(ResultInfo),
+  /** The result itself, in base64, where it is small: it need not be fetched then. */
+  zip: Type.Optional(Type.String()),
 })
 export type PayloadEvent = Static<typeof PayloadEvent> & {
   status: (typeof payloadStatuses)[number]

@@ -1,5 +1,5 @@
 /** Looking at and ending processes of this machine (Linux, proc(5)). */
-import { readFileSync, readdirSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { systemCode } from '../domain/errors.ts'
 
@@ -75,9 +75,7 @@ export async function findLeftovers(
     const environment = readProc(`/proc/${pid}/environ`)
     return environment?.split('\0').includes(marker) ?? false
   }
-  const asked = readdirSync('/proc')
-    .map(Number)
-    .filter((pid) => pid > above && pid !== process.pid && pid !== session)
+  const asked = idsAbove(above).filter((pid) => pid !== process.pid && pid !== session)
   const found: number[] = []
   for (const [index, pid] of asked.entries()) {
     if (belongs(pid)) found.push(pid)
@@ -87,14 +85,29 @@ export async function findLeftovers(
   return found
 }
 
+/** Ids of processes above this one; the system lists all that there are, which takes its time. */
+function idsAbove(above: number): number[] {
+  const span = above === 0 ? Infinity : lastGivenId() - above
+  if (span < 0 || span > atOnce)
+    return readdirSync('/proc')
+      .map(Number)
+      .filter((id) => id > above)
+  const ids = Array.from({ length: span }, (_, index) => above + 1 + index)
+  return ids.filter((id) => existsSync(`/proc/${id}`))
+}
+
 /**
  * Whether all that was started since a process was has a higher id than it: ids are given in
  * rising order, and begin again from the lowest at their end. Only to be trusted for a process so
  * young that they cannot have gone all the way round.
  */
 export function idsStillRiseFrom(pid: number): boolean {
-  const lastId = readProc('/proc/loadavg')?.trim().split(' ').at(-1)
-  return Number(lastId) >= pid
+  return lastGivenId() >= pid
+}
+
+/** `NaN` where it cannot be known. */
+function lastGivenId(): number {
+  return Number(readProc('/proc/loadavg')?.trim().split(' ').at(-1))
 }
 
 /**

@@ -59,21 +59,31 @@ export async function all(works: Iterable<Promise<unknown>>): Promise<void> {
   if (failed?.status === 'rejected') throw failed.reason
 }
 
+/** What is to be written, piece by piece. */
+export type Content = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
+
 /** What was written, and the file, still open: `flush` it. */
-export type Written = { readonly result: Result; readonly file: NewFile }
+export type Written = {
+  readonly result: Result
+  readonly file: NewFile
+  /** All of it, if it came in one piece. */
+  readonly whole: Uint8Array | undefined
+}
 
 /**
  * Writes a stream to a file, from its beginning.
  *
  * @throws Fault `no_space`, `broken_disk`; whatever `content` throws.
  */
-export async function write(path: string, content: AsyncIterable<Uint8Array>): Promise<Written> {
+export async function write(path: string, content: Content): Promise<Written> {
   const hash = createHash('sha256')
+  const pieces: Uint8Array[] = []
   let file: NewFile | undefined
   try {
     file = NewFile.open(path)
     for await (const piece of content) {
       hash.update(piece)
+      if (pieces.length < 2) pieces.push(piece)
       await file.write(piece)
       crashPoint('result: half written')
     }
@@ -81,7 +91,8 @@ export async function write(path: string, content: AsyncIterable<Uint8Array>): P
     file?.close()
     throw asFault(error)
   }
-  return { result: { sizeBytes: file.sizeBytes, sha256: hash.digest('hex') }, file }
+  const result = { sizeBytes: file.sizeBytes, sha256: hash.digest('hex') }
+  return { result, file, whole: pieces.length === 1 ? pieces[0] : undefined }
 }
 
 /** Renames durably, within a directory or from elsewhere on the same disk. */

@@ -9,7 +9,7 @@
  *     <DATA_PATH>/jobs/aside/<time>/     what a restore has set aside; nobody removes it
  *     <DATA_PATH>/jobs/restoring         a restore was cut short: it has to be run again
  */
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { renameSync } from 'node:fs'
 import { open, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
@@ -21,6 +21,7 @@ import type { Marker } from '../domain/marker.ts'
 import type { Zip } from './archive.ts'
 import { makeDirectoriesDurably } from './directories.ts'
 import { all, syncDirectory, write, writeDurably } from './durable.ts'
+import type { Content } from './durable.ts'
 import { freeBytesAt } from './free-space.ts'
 import type { NewFile } from './new-file.ts'
 import { readOlderResult } from './older-result.ts'
@@ -121,7 +122,7 @@ export class JobFiles {
 
   /** A new workspace for an upload. */
   receive(): Workspace {
-    return Workspace.create(join(this.#incoming, randomBytes(8).toString('hex')), 'input')
+    return Workspace.create(join(this.#incoming, randomUUID()), 'input')
   }
 
   /** Makes the files of an upload those of a job, durably. */
@@ -188,7 +189,7 @@ export class JobFiles {
   async storeResult(
     id: number,
     attempt: number,
-    content: AsyncIterable<Uint8Array>,
+    content: Content,
     announced: Result,
   ): Promise<void> {
     const target = this.resultFile(id, attempt)
@@ -241,7 +242,7 @@ export class JobFiles {
 
   /** The ZIP of a 2.2.3 client as users may have it, without storing it. */
   async passOlderResult(content: AsyncIterable<Uint8Array>, marker: Marker): Promise<Zip> {
-    const raw = join(this.#incoming, randomBytes(8).toString('hex'))
+    const raw = join(this.#incoming, randomUUID())
     const part = `${raw}.part`
     try {
       ;(await write(raw, content)).file.close()

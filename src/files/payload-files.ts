@@ -18,7 +18,7 @@
  *       result.zip     the packed result
  *       outcome.json   its final status; it is final, and result.zip whole, when this is there
  */
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { renameSync, statSync } from 'node:fs'
 import { readdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -107,7 +107,7 @@ export class PayloadFiles {
 
   /** A new workspace for a payload. */
   receive(): Workspace {
-    return Workspace.create(join(this.#incoming, randomBytes(8).toString('hex')), 'work')
+    return Workspace.create(join(this.#incoming, randomUUID()), 'work')
   }
 
   /**
@@ -142,7 +142,7 @@ export class PayloadFiles {
    */
   async remove(id: number): Promise<boolean> {
     const { directory } = this.paths(id)
-    const trash = join(this.#trash, `${id}-${randomBytes(4).toString('hex')}`)
+    const trash = join(this.#trash, `${id}-${randomUUID()}`)
     try {
       renameSync(directory, trash)
     } catch (error) {

@@ -1,5 +1,5 @@
 /** Writes a multipart body: text fields, then files, streamed, of a size that is known before. */
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { InputFile } from '../files/job-files.ts'
 import { readPieces } from '../files/read.ts'
 import { together } from '../files/together.ts'
@@ -44,7 +44,7 @@ function writeBody(
   last: readonly InlineFile[],
   filename: (path: string) => string,
 ): MultipartBody {
-  const boundary = `job-orchestrator-${randomBytes(16).toString('hex')}`
+  const boundary = `job-orchestrator-${randomUUID()}`
   const fileHead = (path: string) =>
     head(boundary, `name="file"; ${filename(path)}`) +
     'Content-Type: application/octet-stream\r\n\r\n'

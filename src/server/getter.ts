@@ -27,6 +27,8 @@ export type AttemptEnd = {
 type Fetch = {
   readonly active: ActiveJob
   readonly end: AttemptEnd
+  /** The result, if it was told together with the end. */
+  content: Uint8Array | undefined
   failures: number
   mismatches: number
   /** Why it failed the last time: the same again is no news. */
@@ -67,13 +69,17 @@ export class Getter {
     await Promise.all([...this.#fetching.values().map(({ task }) => task), ...this.#forgetting])
   }
 
-  /** Has a result fetched; once only, however often it is said. What backs off is tried at once. */
-  add(active: ActiveJob, end: AttemptEnd): void {
+  /**
+   * Has a result fetched; once only, however often it is said. What backs off is tried at once.
+   *
+   * @param content the result, if it is here already.
+   */
+  add(active: ActiveJob, end: AttemptEnd, content?: Uint8Array): void {
     const { key } = active.attempt
     if (this.#fetching.has(key)) return
     const waiting = this.#waiting.get(key)
     if (waiting) waiting.notBefore = 0
-    else this.#waiting.set(key, { active, end, failures: 0, mismatches: 0, notBefore: 0 })
+    else this.#waiting.set(key, { active, end, content, failures: 0, mismatches: 0, notBefore: 0 })
     this.#loop.wake()
   }
 
@@ -111,7 +117,11 @@ export class Getter {
         return this.#forget(fetch.active)
       }
       await files.demandRoom(fetch.end.result)
-      const body = await gateway.result(attempt.client, attempt.key, this.#stopping.signal)
+      const body = fetch.content
+        ? [fetch.content]
+        : await gateway.result(attempt.client, attempt.key, this.#stopping.signal)
+      // Whatever is wrong with it, the next try is to have what the client has.
+      fetch.content = undefined
       await files.storeResult(job.id, attempt.number, body, fetch.end.result)
       crashPoint('retrieve: stored')
       await recordEnd(this.#context, job.id, {

@@ -82,9 +82,10 @@ export class Reconciler implements Omit<ClientListener, 'onFree' | 'onSilent'> {
   async #learn(address: ClientAddress, active: ActiveJob, event: PayloadEvent): Promise<void> {
     const { store, getter } = this.#context
     const { job, attempt } = active
-    const { status, message, result, id: payloadId } = event
+    const { status, message, result, zip, id: payloadId } = event
     if (payloadEnded(status)) {
-      if (result) getter.add(active, { status, message, result })
+      const content = zip === undefined ? undefined : Buffer.from(zip, 'base64')
+      if (result) getter.add(active, { status, message, result }, content)
       return
     }
     const instance = this.#instances.get(address.uploadUrl) ?? ''

@@ -1,5 +1,5 @@
 /** Gives queued jobs to clients. */
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { crashPoint } from '../crash-points.ts'
 import type { Quota } from '../domain/quota.ts'
 import { Loop } from '../loop.ts'
@@ -82,7 +82,7 @@ export class Sender {
     const link = this.#link(service, quota, isFlat)
     if (link) {
       clients.give(link)
-      const key = `${store.serverId}-${randomBytes(16).toString('hex')}`
+      const key = `${store.serverId}-${randomUUID().replaceAll('-', '')}`
       return { key, client: link.address, instance: link.instance }
     }
     // It is not to keep those behind it from a client that could take them.
