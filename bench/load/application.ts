@@ -33,19 +33,17 @@ export class Application implements AsyncDisposable {
     return answer.id
   }
 
-  /** Whether the result was there; it is downloaded then. */
-  async download(id: number): Promise<boolean> {
-    const { headers, body } = await this.#pool.request({ method: 'GET', path: `/download/${id}` })
-    const isThere = headers['content-type'] === 'application/zip'
-    if (isThere) {
-      await body.dump()
-      return true
-    }
+  /**
+   * Waits for a result and downloads it.
+   *
+   * @throws if there will be none.
+   */
+  async download(id: number): Promise<void> {
+    const path = `/download/${id}?wait=60s`
+    const { headers, body } = await this.#pool.request({ method: 'GET', path })
+    if (headers['content-type'] === 'application/zip') return body.dump()
     const { status, message } = (await body.json()) as { status: string; message: string }
-    if (status === 'Failed' || status === 'Invalid' || status === 'Killed') {
-      throw new Error(`job ${id} is ${status}: ${message}`)
-    }
-    return false
+    throw new Error(`job ${id} is ${status}: ${message}`)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -9,9 +9,6 @@ import { assist } from '../assistant.ts'
 import { Application } from './application.ts'
 import type { Tasks } from './tasks.ts'
 
-/** Asking as fast as it can would take a core away from what is measured. */
-const askEveryMs = 1
-
 assist<Tasks>({ latency, walk, uploads, paced })
 
 async function latency({ address, sample, warmUps, rounds }: Tasks['latency']['ask']) {
@@ -25,7 +22,7 @@ async function latency({ address, sample, warmUps, rounds }: Tasks['latency']['a
     for (let round = -warmUps; round < rounds; round++) {
       const sentAtMs = performance.timeOrigin + performance.now()
       const id = await application.upload(1)
-      while (!(await application.download(id))) await delay(askEveryMs)
+      await application.download(id)
       const tookMs = performance.timeOrigin + performance.now() - sentAtMs
       const bareStart = performance.now()
       const child = spawn('bash', [file], { cwd: directory, stdio: 'ignore' })
@@ -49,7 +46,7 @@ async function walk({ address, sample, count, atOnce, users }: Tasks['walk']['as
     for (let sent = 0, done = 0; done < count; done++) {
       while (sent < count && under.length < atOnce) under.push(application.upload(sent++ % users))
       const id = (await under.shift()) ?? 0
-      while (!(await application.download(id))) await delay(askEveryMs)
+      await application.download(id)
     }
   })
 }

@@ -102,6 +102,7 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
     olderGateway: olderOnes,
     clients,
     terminator,
+    watch,
     services,
     underWay: new UploadsUnderWay(),
     version,
@@ -130,6 +131,7 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
   relocator.start()
   starts.defer(() => cleaner.stop())
   starts.defer(() => closeApp(app))
+  starts.defer(() => watch.release())
   // First of all: while requests finish, no job is begun.
   starts.defer(() => sender.rest())
   const address = await listen(app, config.host, config.port, log)

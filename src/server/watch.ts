@@ -5,7 +5,8 @@ import type { JobStore } from '../store/jobs.ts'
 
 export class JobWatch {
   readonly #store: JobStore
-  readonly #waiting = new Map<number, Set<(job: Job) => void>>()
+  readonly #waiting = new Map<number, Set<(job: Job | undefined) => void>>()
+  #isReleased = false
 
   constructor(store: JobStore) {
     this.#store = store
@@ -15,7 +16,14 @@ export class JobWatch {
     })
   }
 
-  /** The job when it is final; `undefined` if it is not within this time. */
+  /** Lets nobody wait any more: the program stops. */
+  release(): void {
+    this.#isReleased = true
+    for (const resolves of this.#waiting.values())
+      for (const resolve of resolves) resolve(undefined)
+  }
+
+  /** The job when it is final; `undefined` if it is not within this time, or if there is none. */
   async final(id: number, withinMs: number): Promise<Job | undefined> {
     const { promise, resolve } = Promise.withResolvers<Job | undefined>()
     const waiting = this.#waiting.get(id) ?? new Set()
@@ -24,7 +32,8 @@ export class JobWatch {
     try {
       // It may have ended before we began to wait.
       const job = await this.#store.find(id)
-      return job && isFinal(job.status) ? job : await promise
+      if (!job || this.#isReleased) return undefined
+      return isFinal(job.status) ? job : await promise
     } finally {
       clearTimeout(timer)
       waiting.delete(resolve)

@@ -5,6 +5,7 @@ import type { DownloadContext } from '../../server/download.ts'
 import type { HealthContext } from '../../server/health.ts'
 import type { Terminator } from '../../server/terminate.ts'
 import type { UploadContext } from '../../server/upload.ts'
+import type { JobWatch } from '../../server/watch.ts'
 import { JobDetails, ServerHealth } from '../../domain/protocol.ts'
 import { createApp } from '../app.ts'
 import type { App } from '../app.ts'
@@ -19,6 +20,7 @@ export type ServerSteps = UploadContext &
   DownloadContext &
   HealthContext & {
     readonly terminator: Pick<Terminator, 'terminate'>
+    readonly watch: JobWatch
     readonly maxUploadSizeBytes: number
     readonly version: string
     readonly log: Log

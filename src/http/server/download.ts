@@ -4,8 +4,13 @@ import type { DownloadContext } from '../../server/download.ts'
 import type { App } from '../app.ts'
 import { IdParams, internal, job, shared, zip, zipOr } from '../schemas.ts'
 import { sendZip } from '../zip.ts'
+import { WaitQuery, waitFor } from './wait.ts'
+import type { JobWatch } from '../../server/watch.ts'
 
-export function downloadRoutes(app: App, context: DownloadContext): void {
+export function downloadRoutes(
+  app: App,
+  context: DownloadContext & { readonly watch: JobWatch },
+): void {
   app.get(
     '/download/:id',
     {
@@ -15,12 +20,13 @@ export function downloadRoutes(app: App, context: DownloadContext): void {
         description:
           'Ask until the Content-Type is application/zip, or until the JSON has a status that is final.',
         params: IdParams,
+        querystring: WaitQuery,
         response: {
           200: zipOr(
             shared<JobReply>('Job'),
             'A ZIP when the job is Completed; the job as JSON in every other status.',
           ),
-          400: job('The id is not a positive integer.'),
+          400: job('The id is not a positive integer, or `wait` is no such time.'),
           404: job('There is no such job.'),
           ...internal,
         },
@@ -28,6 +34,7 @@ export function downloadRoutes(app: App, context: DownloadContext): void {
     },
     async (request, reply) => {
       const { id } = request.params
+      await waitFor(context.watch, id, request.query)
       const found = await download(context, id)
       if (found.zip) return sendZip(reply, found.zip, `job-${id}.zip`)
       const { status, message } = found.job
