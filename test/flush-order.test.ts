@@ -102,8 +102,7 @@ test('what is promised is flushed before it is told', async (t) => {
   const work = ['/run.sh', '/a/b.txt', '/a', ''].map((path) => flush(at(`/work${path}`)))
   there.assertOrder(
     [
-      [...work, flush(at('')), flush('')],
-      [flush(at('/payload.json.part'))],
+      [...work, flush(at('')), flush(''), flush(at('/payload.json.part'))],
       [{ rename: at('/payload.json') }],
       [flush(at(''))],
     ],

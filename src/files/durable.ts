@@ -87,6 +87,7 @@ export async function write(path: string, content: Content): Promise<Written> {
       await file.write(piece)
       crashPoint('result: half written')
     }
+    await file.written()
   } catch (error) {
     file?.close()
     throw asFault(error)

@@ -158,7 +158,7 @@ async function copyFile(
   try {
     const { result, file } = await write(part, readPieces(source, sizeBytes))
     try {
-      file.setChangedAt(changedAtMs)
+      await file.setChangedAt(changedAtMs)
       await file.flush()
     } finally {
       file.close()

@@ -5,20 +5,27 @@
  * at once: to hand it to another thread costs ten times as much as the work. Only what waits for
  * the disk, and what is large, is handed over.
  */
-import { closeSync, fdatasync, futimesSync, openSync, write, writeSync } from 'node:fs'
+import { closeSync, fdatasync, futimesSync, openSync, writeSync, writev } from 'node:fs'
 import { promisify } from 'node:util'
 import { asFault } from '../domain/errors.ts'
 
-const writeElsewhere = promisify(write)
+const writeElsewhere = promisify(writev)
 const flushElsewhere = promisify(fdatasync)
 
 /** So much of a file is written at once. */
 const smallBytes = 64 * 1024
+/** So much of it may wait to be written while more comes. */
+const mostWaitingBytes = 1024 * 1024
 
 export class NewFile {
   readonly #descriptor: number
   #sizeBytes = 0
   #isOpen = true
+  /** What has come while something was being written elsewhere. */
+  #waiting: Uint8Array[] = []
+  #waitingBytes = 0
+  #writing: Promise<void> | undefined
+  #fault: unknown
 
   private constructor(descriptor: number) {
     this.#descriptor = descriptor
@@ -38,21 +45,57 @@ export class NewFile {
     return this.#sizeBytes
   }
 
-  /** @throws an error of the system; some of it may be written then. */
+  /**
+   * Takes a piece, and may write it later; it must not be changed any more.
+   *
+   * @throws an error of the system, perhaps of an earlier piece; some of it may be written then.
+   */
   async write(piece: Uint8Array): Promise<void> {
-    for (let at = 0; at < piece.byteLength;) {
-      const left = piece.byteLength - at
-      const written =
-        this.#sizeBytes < smallBytes
-          ? writeSync(this.#descriptor, piece, at, left)
-          : (await writeElsewhere(this.#descriptor, piece, at, left)).bytesWritten
-      at += written
-      this.#sizeBytes += written
+    if (this.#fault !== undefined) throw this.#fault
+    this.#sizeBytes += piece.byteLength
+    if (this.#sizeBytes <= smallBytes) return this.#writeNow(piece)
+    this.#waiting.push(piece)
+    this.#waitingBytes += piece.byteLength
+    this.#writing ??= this.#writeOn()
+    if (this.#waitingBytes >= mostWaitingBytes) await this.written()
+  }
+
+  #writeNow(piece: Uint8Array): void {
+    for (let at = 0; at < piece.byteLength;) at += writeSync(this.#descriptor, piece, at)
+  }
+
+  /** Writes what waits, and what comes meanwhile. */
+  async #writeOn(): Promise<void> {
+    try {
+      while (this.#waiting.length > 0) {
+        const pieces = this.#waiting
+        const sizeBytes = this.#waitingBytes
+        this.#waiting = []
+        this.#waitingBytes = 0
+        const { bytesWritten } = await writeElsewhere(this.#descriptor, pieces)
+        // A disk that becomes full takes a part of it, and says why when it is given the rest.
+        if (bytesWritten < sizeBytes) this.#writeNow(Buffer.concat(pieces).subarray(bytesWritten))
+      }
+    } catch (error) {
+      this.#fault = error
+    } finally {
+      this.#writing = undefined
     }
   }
 
-  /** Sets when it was changed last, in milliseconds. */
-  setChangedAt(changedAtMs: number): void {
+  /**
+   * Waits until all that it has taken is written.
+   *
+   * @throws an error of the system.
+   */
+  async written(): Promise<void> {
+    await this.#writing
+    if (this.#fault !== undefined) throw this.#fault
+  }
+
+  /** Sets when it was changed last, in milliseconds: the last thing before it is flushed. */
+  async setChangedAt(changedAtMs: number): Promise<void> {
+    await this.written()
     futimesSync(this.#descriptor, changedAtMs / 1000, changedAtMs / 1000)
   }
 
@@ -66,6 +109,7 @@ export class NewFile {
    */
   async flush(): Promise<void> {
     try {
+      await this.written()
       await flushElsewhere(this.#descriptor)
     } catch (error) {
       throw asFault(error)
@@ -74,10 +118,11 @@ export class NewFile {
     }
   }
 
-  /** Closes it as it is. */
+  /** Closes it as it is, when what is being written is written: another file may get its number. */
   close(): void {
     if (!this.#isOpen) return
     this.#isOpen = false
-    closeSync(this.#descriptor)
+    if (this.#writing) void this.#writing.then(() => closeSync(this.#descriptor))
+    else closeSync(this.#descriptor)
   }
 }

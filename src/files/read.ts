@@ -4,10 +4,12 @@ import type { Readable } from 'node:stream'
 import { systemCode } from '../domain/errors.ts'
 
 /** Larger pieces are faster, and cost memory: it takes some hundred before they are collected. */
-const pieceBytes = 64 * 1024
+const pieceBytes = 256 * 1024
+
+const smallBytes = 64 * 1024
 
 /** A small file costs less than what a stream of it would. */
-const isSmall = (sizeBytes: number) => sizeBytes <= pieceBytes
+const isSmall = (sizeBytes: number) => sizeBytes <= smallBytes
 
 /**
  * A file from its beginning to its end: whole, if it is small.

@@ -15,7 +15,7 @@ export type Syscall = {
   readonly text: string
 }
 
-const watched = ['fsync', 'fdatasync', 'rename', 'renameat', 'renameat2', 'write', 'writev']
+const steps = ['fsync', 'fdatasync', 'rename', 'renameat', 'renameat2', 'write', 'writev']
 const flushes = new Set(['fsync', 'fdatasync'])
 
 export class Syscalls implements AsyncDisposable {
@@ -33,9 +33,14 @@ export class Syscalls implements AsyncDisposable {
    * Begins to watch a process.
    *
    * @param file is written by strace.
+   * @param watched the calls that are told.
    * @throws when it cannot be traced.
    */
-  static async of({ pid }: Program, file: string): Promise<Syscalls> {
+  static async of(
+    { pid }: Pick<Program, 'pid'>,
+    file: string,
+    watched: readonly string[] = steps,
+  ): Promise<Syscalls> {
     const what = ['-f', '-y', '-s', '400', '-e', `trace=${watched.join()}`, '-e', 'signal=none']
     const strace = spawn('strace', [...what, '-p', String(pid), '-o', file], {
       stdio: ['ignore', 'ignore', 'pipe'],
