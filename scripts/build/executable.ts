@@ -17,8 +17,7 @@ const fuse = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2'
 
 /** As in bin/job-orchestrator, which says why. */
 const flags = [
-  '--optimize-for-size',
-  '--max-semi-space-size=2',
+  '--max-semi-space-size=1',
   '--no-concurrent-recompilation',
   '--no-concurrent-sparkplug',
 ]

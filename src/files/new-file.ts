@@ -8,6 +8,7 @@
 import { closeSync, fdatasync, futimesSync, openSync, writeSync, writev } from 'node:fs'
 import { promisify } from 'node:util'
 import { asFault } from '../domain/errors.ts'
+import { spend } from './spent.ts'
 
 const writeElsewhere = promisify(writev)
 const flushElsewhere = promisify(fdatasync)
@@ -57,6 +58,7 @@ export class NewFile {
     this.#waiting.push(piece)
     this.#waitingBytes += piece.byteLength
     this.#writing ??= this.#writeOn()
+    spend(piece.byteLength)
     if (this.#waitingBytes >= mostWaitingBytes) await this.written()
   }
 

@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { systemCode } from '../domain/errors.ts'
+import { spend } from './spent.ts'
 
 /** Larger pieces are faster, and cost memory: it takes some hundred before they are collected. */
-const pieceBytes = 256 * 1024
+const pieceBytes = 128 * 1024
 
 const smallBytes = 64 * 1024
 
@@ -30,7 +31,10 @@ export async function* readPieces(file: string, sizeBytes: number): AsyncGenerat
 
 async function openStream(file: string): Promise<Readable> {
   const handle = await open(file, 'r')
-  return handle.createReadStream({ highWaterMark: pieceBytes })
+  const stream = handle.createReadStream({ highWaterMark: pieceBytes })
+  stream.on('data', ({ length }) => spend(length))
+  stream.pause() // to listen is not to ask
+  return stream
 }
 
 /** The text of a small file; `undefined` if it is not there. */
