@@ -62,6 +62,7 @@ async function main([first, ...rest]: readonly string[]): Promise<void> {
   if (refused !== undefined) return exitWith(cannotStart, [`job-orchestrator: ${refused}`])
   // Not for people: a client starts it (src/executors/spawner/).
   if (first === spawnerCommand && process.connected) {
+    process.on('disconnect', () => process.exit(0))
     return (await import('./executors/spawner/run-spawner.ts')).runSpawner()
   }
   if (first === '--version' || first === '-V' || first === 'version') return say(version)

@@ -43,7 +43,7 @@ async function setUp(
   const job = { id, userId: '1', service: 'example', isFlat: true, maxRuntimeMs: upload }
   await store.insert(job, 1)
   const workspace = files.receive()
-  await workspace.add('run.sh', Readable.from(['true']))
+  await workspace.add('run.sh', Readable.from([Buffer.from('true')]))
   await files.publish(workspace, id)
   await store.claim('example', { runsPerUser: 1, maxRuns: 1 }, () => ({ key, client: address }), 1)
   const receipt = { attempt: 1, payloadId: 7, instance: '2.2.3-life' }

@@ -11,11 +11,10 @@ import type { Readable } from 'node:stream'
 import { supervisor } from '../supervisor.ts'
 import type { Report, StartMessage } from './messages.ts'
 
-/** Starts what the parent asks for, until that is gone. */
+/** Starts what the parent asks for. */
 export function runSpawner(): void {
   // What is for the client, such as a Ctrl-C on its terminal, is not for us.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
-  process.on('disconnect', () => process.exit(0))
   process.on('message', (message: StartMessage) => {
     try {
       start(message)
