@@ -1,6 +1,6 @@
 /** Assembles the backup of a server, which may run meanwhile. */
-import { existsSync, statSync } from 'node:fs'
-import { readdir, rename, stat } from 'node:fs/promises'
+import { existsSync, renameSync, statSync } from 'node:fs'
+import { readdir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { backUpFiles } from '../backup/back-up-files.ts'
 import { BackupReport } from '../backup/backup-report.ts'
@@ -68,7 +68,7 @@ export async function runBackup(
       return false
     }
     await syncDirectory(target.directory)
-    await rename(fresh, join(to, backupDatabase))
+    renameSync(fresh, join(to, backupDatabase))
     await syncDirectory(to)
     if (unneeded) await target.removeLeftovers(async () => unneeded)
     say(`backed up the server of ${resolve(dbPath)}`)

@@ -1,6 +1,6 @@
 /** Moves what belongs to no job out of the way, so that nobody takes it for another's. */
-import { existsSync } from 'node:fs'
-import { readdir, rename } from 'node:fs/promises'
+import { existsSync, renameSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { systemCode } from '../domain/errors.ts'
 import { makeDirectories } from './directories.ts'
@@ -38,7 +38,7 @@ export class Aside {
 
   async #move(from: string, to: string): Promise<void> {
     makeDirectories(dirname(to))
-    await rename(from, freeName(to))
+    renameSync(from, freeName(to))
     for (let at = dirname(to); at !== this.#files.directory; at = dirname(at)) this.#changed.add(at)
     this.#changed.add(dirname(from)).add(this.#files.directory)
   }

@@ -3,7 +3,8 @@
  * there, so what has the same size and time in both is the same.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import { readdir, rename, rm, stat } from 'node:fs/promises'
+import { renameSync } from 'node:fs'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { asFault, systemCode } from '../domain/errors.ts'
 import type { Result } from '../domain/job.ts'
@@ -164,7 +165,7 @@ async function copyFile(
       file.close()
     }
     if (meant && !isMeant(result, meant)) return result
-    await rename(part, target)
+    renameSync(part, target)
     copied.files++
     copied.bytes += result.sizeBytes
     return result

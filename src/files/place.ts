@@ -1,4 +1,4 @@
-import { rename } from 'node:fs/promises'
+import { renameSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { makeDirectories } from './directories.ts'
 import { syncDirectory } from './durable.ts'
@@ -15,7 +15,7 @@ export async function placeEntries(
     const from = dirname(staged.inputDirectory(id))
     const to = dirname(files.inputDirectory(id))
     makeDirectories(to)
-    await rename(join(from, name), join(to, name))
+    renameSync(join(from, name), join(to, name))
     changed.add(to)
   }
   for (const directory of changed) await syncDirectory(directory)

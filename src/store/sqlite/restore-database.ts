@@ -1,6 +1,6 @@
 /** The database of a backup becomes a server's, beside the one that is there, and then instead. */
-import { existsSync, readdirSync } from 'node:fs'
-import { open, rename } from 'node:fs/promises'
+import { existsSync, readdirSync, renameSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { copyAtRest, removeDatabase } from './copy.ts'
 import { inspectDatabase, openDatabase } from './database.ts'
@@ -61,10 +61,10 @@ export class RestoredDatabase {
     await flush(this.#path)
     // The journals first: they would be applied to whatever has the name of the database.
     for (const part of ['-wal', '-shm', '-journal', '']) {
-      if (existsSync(this.#place + part)) await rename(this.#place + part, aside + part)
+      if (existsSync(this.#place + part)) renameSync(this.#place + part, aside + part)
     }
     await flush(dirname(this.#place))
-    await rename(this.#path, this.#place)
+    renameSync(this.#path, this.#place)
     await flush(dirname(this.#place))
   }
 
