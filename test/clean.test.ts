@@ -18,8 +18,14 @@ import { meddle } from './harness/strace.ts'
 const run = promisify(execFile)
 
 /** Sends a payload as a server of 2.2.3 does. */
-async function submitKeyless({ address }: ClientUnderTest): Promise<number> {
-  const body = form('true', {})
+/** Its result is opened elsewhere, where it can be held up. */
+const large = 'head -c 200000 /dev/urandom > large'
+
+async function submitKeyless(
+  { address }: ClientUnderTest,
+  script: string = 'true',
+): Promise<number> {
+  const body = form(script, {})
   const response = await fetch(`${address}/submit`, { method: 'POST', body })
   return ((await response.json()) as PayloadReply).id
 }
@@ -180,7 +186,7 @@ test('whoever asks for a result as it is removed is told that it is gone', async
   const file = join(lab.directory, 'server/jobs/1/result.1.zip')
   const trouble = await meddle(program, 'delay_enter=10000000', 'openat', file)
   if (trouble !== undefined) return t.skip(`a process cannot be traced here: ${trouble}`)
-  assert.equal((await api.run('true')).id, 1)
+  assert.equal((await api.run(large)).id, 1)
   const answers = await Promise.all([api.get('/download/1'), api.get('/download_partial/1')])
   assert.deepEqual(
     answers.map(({ status, body }) => [status, body.status]),
@@ -197,7 +203,7 @@ test('so is whoever asks a client', async (t) => {
   if (missing !== undefined) return t.skip(missing)
   await using lab = await Lab.create()
   const client = await lab.client({ env: { MAX_AGE: '2' } })
-  const id = await submitKeyless(client)
+  const id = await submitKeyless(client, large)
   await client.program.line(({ payload, status }) => payload === id && status === 'Completed')
   const file = join(lab.directory, 'client/payloads', String(id), 'result.zip')
   const trouble = await meddle(client.program, 'delay_enter=10000000', 'openat', file)

@@ -118,14 +118,13 @@ export class PayloadFiles {
    */
   async publish(workspace: Workspace, manifest: Manifest): Promise<void> {
     const { directory, manifest: file } = this.paths(manifest.id)
-    const { manifest: part, home, tmp } = pathsIn(workspace.directory)
+    const { home, tmp } = pathsIn(workspace.directory)
     try {
       makeDirectories(home)
       makeDirectories(tmp)
-      await all([
-        writeFlushed(`${part}.part`, JSON.stringify(manifest)),
-        workspace.publish(directory),
-      ])
+      // It has its directory at once, and is flushed together with what is there.
+      const published = workspace.publish(directory)
+      await all([published, writeFlushed(`${file}.part`, JSON.stringify(manifest))])
       crashPoint('submit: manifest written')
       await renameDurably(`${file}.part`, file)
     } catch (error) {

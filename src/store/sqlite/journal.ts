@@ -1,4 +1,4 @@
-import { closeSync, fdatasync, fsyncSync, openSync } from 'node:fs'
+import { closeSync, fdatasync, fsyncSync, openSync, realpathSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 
@@ -17,9 +17,11 @@ export class Journal implements Disposable {
    * @throws an error of the system.
    */
   constructor(path: string) {
-    this.#descriptor = openSync(`${path}-wal`, 'r+')
+    // SQLite has it beside what a link leads to.
+    const real = realpathSync(path)
+    this.#descriptor = openSync(`${real}-wal`, 'r+')
     // Whatever is flushed to it later is of no use without its name.
-    const directory = openSync(dirname(path), 'r')
+    const directory = openSync(dirname(real), 'r')
     try {
       fsyncSync(directory)
     } finally {
