@@ -147,7 +147,7 @@ describe('a database', { concurrency: 2 }, () => {
       assert.equal(last?.['level'], 60)
       assert.match(
         last.msg,
-        /^the database \/.*server\.sqlite cannot be relied on any more: disk I\/O error \(SQLite \d+\): the program ends, to begin anew from the disk$/,
+        /^the database \/.*server\.sqlite cannot be relied on any more: (disk I\/O error \(SQLite \d+\)|its journal cannot be flushed: EIO: .*): the program ends, to begin anew from the disk$/,
       )
 
       const again = await lab.server({ services: { example: [first.client.address] } })

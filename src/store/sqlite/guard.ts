@@ -65,7 +65,7 @@ export class DatabaseGuard {
     try {
       await work()
     } catch (error) {
-      this.#give(error, messageOf(error))
+      this.#give(error, `its journal cannot be flushed: ${messageOf(error)}`)
     }
   }
 
