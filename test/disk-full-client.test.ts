@@ -207,7 +207,7 @@ describe('a client with a full disk', { concurrency: 3 }, () => {
       await mkdir(directory, { recursive: true })
     }
     await writeFile(join(paths.work, 'run.sh'), `touch '${lab.directory}/ran'`)
-    const executor = bashExecutor(1_000, createLog('silent'))
+    await using executor = bashExecutor(1_000, createLog('silent'))
     const start = async () => {
       const execution = await executor.start({ paths, environment: { PATH: '/usr/bin:/bin' } })
       return execution.ended

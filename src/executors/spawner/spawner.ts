@@ -2,8 +2,8 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { isSea } from 'node:sea'
 import type { Log } from '../../log.ts'
+import { ownArguments } from '../../self.ts'
 import type { Task } from '../executor.ts'
 import { spawnerCommand } from './messages.ts'
 import type { Report, StartMessage } from './messages.ts'
@@ -64,8 +64,7 @@ export class Spawner implements AsyncDisposable {
   }
 
   #begin(): ChildProcess {
-    const program = isSea() ? [] : [...process.execArgv, process.argv[1] ?? '']
-    const child = spawn(process.execPath, [...program, spawnerCommand], {
+    const child = spawn(process.execPath, [...ownArguments(), spawnerCommand], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })
     this.#child = child
