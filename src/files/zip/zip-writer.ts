@@ -23,6 +23,11 @@ const leastDeflatedBytes = 1024
 /** Of what is deflated elsewhere: fewer and larger pieces cost less. */
 const pieceBytes = 256 * 1024
 
+/** Room for what came out no smaller; without saying so, 16 KiB are taken for each. */
+function deflateSmall(content: Uint8Array): Uint8Array {
+  return deflateRawSync(content, { level, chunkSize: content.byteLength + 1024 })
+}
+
 export class ZipWriter {
   readonly #directory: Buffer[] = []
   #offsetBytes = 0
@@ -30,7 +35,7 @@ export class ZipWriter {
   /** An entry whose content is there; a directory and a link are such, too. */
   small(head: EntryHead, content: Uint8Array): Buffer {
     const isDeflated = content.byteLength >= leastDeflatedBytes
-    const packed = isDeflated ? deflateRawSync(content, { level }) : content
+    const packed = isDeflated ? deflateSmall(content) : content
     const body: EntryBody = {
       isDeflated,
       crc32: crc32(content),
