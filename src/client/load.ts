@@ -2,7 +2,7 @@
  * Use of the CPUs that this client may use, in percent. It is measured all the time; asking for it
  * costs nothing.
  */
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { allowedCpus, ticksOf } from './ticks.ts'
 import type { Ticks } from './ticks.ts'
@@ -17,8 +17,8 @@ export class LoadMeter implements Disposable {
   readonly #timer: NodeJS.Timeout
 
   constructor() {
-    void this.#sample()
-    this.#timer = setInterval(() => void this.#sample(), sampleMs)
+    this.#sample()
+    this.#timer = setInterval(() => this.#sample(), sampleMs)
   }
 
   /** 0 to 100, with one decimal. */
@@ -26,8 +26,8 @@ export class LoadMeter implements Disposable {
     return Math.round(this.#percent * 10) / 10
   }
 
-  async #sample(): Promise<void> {
-    const now = await readTicks()
+  #sample(): void {
+    const now = readTicks()
     const before = this.#before
     this.#before = now
     if (!before || now.cpus !== before.cpus || now.total <= before.total) return
@@ -42,13 +42,18 @@ export class LoadMeter implements Disposable {
 }
 
 /** Ticks of the CPUs that this process may use: it may be pinned to some (taskset, cpuset, Slurm). */
-async function readTicks(): Promise<Ticks> {
-  const [stat, status] = await Promise.all(
-    ['/proc/stat', '/proc/self/status'].map((path) =>
-      readFile(path, 'latin1').catch(() => undefined),
-    ),
-  )
-  return stat === undefined ? readTicksOfNode() : ticksOf(stat, allowedCpus(status ?? ''))
+function readTicks(): Ticks {
+  const stat = readProc('/proc/stat')
+  if (stat === undefined) return readTicksOfNode()
+  return ticksOf(stat, allowedCpus(readProc('/proc/self/status') ?? ''))
+}
+
+function readProc(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'latin1')
+  } catch {
+    return undefined
+  }
 }
 
 /** The same where there is no /proc. */
