@@ -69,7 +69,10 @@ export class Spawner implements AsyncDisposable {
     })
     this.#child = child
     child.on('message', (report: Report) => this.#hear(report))
-    child.once('error', (error) => this.#log.error({ err: error }, 'there is no spawner'))
+    child.once('error', (error) => {
+      this.#log.error({ err: error }, 'the spawner cannot be started')
+      this.#end(child)
+    })
     // What it has sent before is heard first.
     child.once('disconnect', () => this.#end(child))
     child.once('exit', () => this.#end(child))
