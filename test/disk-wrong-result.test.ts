@@ -26,7 +26,11 @@ describe('a result at the client', { concurrency: 3 }, () => {
       const { api, program, client } = await lab.pair()
       const hold = new Hold(lab)
       const runs = join(lab.directory, 'runs')
-      const id = await api.upload(`${hold.wait}; echo $ATTEMPT >> '${runs}'; seq 500 > out`)
+      // A small one would be told together with the end, and not be fetched.
+      const noise = 'head -c 100000 /dev/urandom > noise'
+      const id = await api.upload(
+        `${hold.wait}; echo $ATTEMPT >> '${runs}'; seq 500 > out; ${noise}`,
+      )
       await api.reached(id, 'Running')
       // Nobody fetches before it is harmed.
       program.child.kill('SIGSTOP')

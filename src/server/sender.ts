@@ -19,9 +19,6 @@ export type SenderContext = DeliveryContext & {
 /** A job that only a newer client could take waits so long before its turn comes again. */
 const passOverMs = 1_000
 
-/** So many jobs may be given away by one commit. */
-const mostAtOnce = 16
-
 /**
  * Wakes when a job is queued, a slot becomes free or a client comes back. It decides who is next
  * and sends without waiting for one sending before it begins the next.
@@ -118,28 +115,22 @@ export class Sender {
   }
 
   async #sendService(service: string, quota: Quota, signal: AbortSignal): Promise<void> {
-    // The more there was to give away, the more there may be still.
-    for (let atOnce = 1; !signal.aborted; atOnce = Math.min(mostAtOnce, 2 * atOnce)) {
+    const { store } = this.#context
+    // One after the other: the choice of a client takes into account what was given away before.
+    while (!signal.aborted) {
       if (!this.#link(service, quota, true)) return
-      const claims = Array.from({ length: atOnce }, () => this.#claim(service, quota))
-      const areMore = await Promise.all(claims)
-      if (areMore.includes(false)) return
+      let passedOver = 0
+      const choose = (job: Job) => {
+        const choice = this.choose(job)
+        if (choice && 'passedOverUntilMs' in choice) passedOver++
+        return choice
+      }
+      const claimed = await store.claim(service, quota, choose, Date.now())
+      if (claimed) crashPoint('claim: committed')
+      if (claimed) this.#begin(claimed, false)
+      // One claim passes over only so many; behind them may be one that can be sent.
+      else if (passedOver === 0) return
     }
-  }
-
-  /** @returns whether another one may be claimed, too. */
-  async #claim(service: string, quota: Quota): Promise<boolean> {
-    let passedOver = 0
-    const choose = (job: Job) => {
-      const choice = this.choose(job)
-      if (choice && 'passedOverUntilMs' in choice) passedOver++
-      return choice
-    }
-    const claimed = await this.#context.store.claim(service, quota, choose, Date.now())
-    if (claimed) crashPoint('claim: committed')
-    if (claimed) this.#begin(claimed, false)
-    // One claim passes over only so many; behind them may be one that can be sent.
-    return claimed !== undefined || passedOver > 0
   }
 
   #link(service: string, { maxRuns }: Quota, isFlat: boolean): ClientLink | undefined {
