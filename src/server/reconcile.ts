@@ -66,9 +66,9 @@ export class Reconciler implements Omit<ClientListener, 'onFree' | 'onSilent'> {
       crashPoint('loss: heard')
       const learn = (is: 'lost' | 'unanswered') =>
         this.#context.store.learn(job.id, { is, attempt: attempt.number, reason }, Date.now())
-      await learn('lost')
-      // It may be known before the answer to /submit, which is to be believed no more then.
-      await learn('unanswered')
+      // It may be known before the answer to /submit, which is to be believed no more then. Both are
+      // one act: that answer may be heard at any moment.
+      await Promise.all([learn('lost'), learn('unanswered')])
       crashPoint('loss: committed')
     })
   }

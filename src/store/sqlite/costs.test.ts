@@ -49,8 +49,9 @@ test('a job takes so many statements from its upload to its end, and no more', a
     await store.learn(id, end, 5)
   }
   await walk()
-  // Four of each of the five writes are of its transaction: begin, savepoint, release, commit.
-  assert.equal(await statementsOf(walk), 20 + 29)
+  // Six of each of the five writes are of its transaction: begin, savepoint, release, commit, and
+  // whether anything was changed, before and after.
+  assert.equal(await statementsOf(walk), 30 + 29)
 })
 
 test('to see that nobody waits takes no transaction', async () => {

@@ -1,4 +1,4 @@
-import type { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { BrokenDatabase } from './guard.ts'
 import type { DatabaseGuard } from './guard.ts'
 
@@ -30,6 +30,7 @@ export type GroupCommitContext = {
  */
 export class GroupCommit {
   readonly #context: GroupCommitContext
+  readonly #changes: StatementSync
   #writes: Write[] = []
   #isPlanned = false
   /** Resolves when what was committed last is durable. */
@@ -37,6 +38,7 @@ export class GroupCommit {
 
   constructor(context: GroupCommitContext) {
     this.#context = context
+    this.#changes = context.database.prepare('select total_changes() as changes')
   }
 
   /** Runs `run` inside a transaction; resolves with its value when that is durable. */
@@ -83,11 +85,14 @@ export class GroupCommit {
     this.#writes = []
     if (writes.length === 0) return
     const settle: (() => void)[] = []
+    let isChanged = false
     try {
       guard.run(() => {
+        const before = this.#totalChanges()
         database.exec('begin immediate')
         for (const write of writes) settle.push(this.#runOne(write))
         database.exec('commit')
+        isChanged = this.#totalChanges() !== before
       })
     } catch (error) {
       if (error instanceof BrokenDatabase) return
@@ -96,12 +101,18 @@ export class GroupCommit {
       for (const write of writes) write.reject(error)
       return
     }
-    if (!flush) return this.#settle(settle)
+    // What changed nothing, as a fact that is known already, has nothing to wait for.
+    if (!flush || !isChanged) return this.#settle(settle)
     this.#flushing = guard.flush(flush).then(
       () => this.#settle(settle),
       // The process ends: nobody is to go on.
       () => Promise.withResolvers<never>().promise,
     )
+  }
+
+  /** Rows that this connection has ever changed, those that were rolled back too. */
+  #totalChanges(): unknown {
+    return this.#changes.get()?.['changes']
   }
 
   #settle(settle: readonly (() => void)[]): void {
