@@ -2,8 +2,8 @@
  * Use of the CPUs that this client may use, in percent. It is measured all the time; asking for it
  * costs nothing.
  */
-import { readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
+import { readProc } from '../executors/processes.ts'
 import { allowedCpus, ticksOf } from './ticks.ts'
 import type { Ticks } from './ticks.ts'
 
@@ -46,14 +46,6 @@ function readTicks(): Ticks {
   const stat = readProc('/proc/stat')
   if (stat === undefined) return readTicksOfNode()
   return ticksOf(stat, allowedCpus(readProc('/proc/self/status') ?? ''))
-}
-
-function readProc(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'latin1')
-  } catch {
-    return undefined
-  }
 }
 
 /** The same where there is no /proc. */

@@ -14,6 +14,8 @@ import type { Submission } from './drain.ts'
 import type { ClientRoom } from './room.ts'
 import { noScript } from './runner.ts'
 
+const optionsCheck = Compile(SubmitOptions)
+
 /**
  * Receives the parts of a submission.
  *
@@ -114,8 +116,6 @@ function refuseIfRoom(memory: ClientRoom['memory'], key: string): void {
     if (!isFullDatabase(error)) throw error
   }
 }
-
-const optionsCheck = Compile(SubmitOptions)
 
 function refusedKey(why = 'it was cancelled or forgotten'): Fault {
   return new Fault('gone', `this key is refused: ${why}`)

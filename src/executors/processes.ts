@@ -88,10 +88,12 @@ export async function findLeftovers(
 /** Ids of processes above this one; the system lists all that there are, which takes its time. */
 function idsAbove(above: number): number[] {
   const span = above === 0 ? Infinity : lastGivenId() - above
-  if (span < 0 || span > atOnce)
+  // Where the last id cannot be known, all are looked at.
+  if (!(span >= 0 && span <= atOnce)) {
     return readdirSync('/proc')
       .map(Number)
       .filter((id) => id > above)
+  }
   const ids = Array.from({ length: span }, (_, index) => above + 1 + index)
   return ids.filter((id) => existsSync(`/proc/${id}`))
 }
@@ -125,7 +127,8 @@ export function signal(pid: number, name: NodeJS.Signals): boolean {
   }
 }
 
-function readProc(file: string): string | undefined {
+/** A file of proc(5); `undefined` where it cannot be had. */
+export function readProc(file: string): string | undefined {
   try {
     return readFileSync(file, 'latin1')
   } catch {

@@ -11,18 +11,16 @@ import { syncDirectory } from './durable.ts'
  */
 export function makeDirectories(directory: string): void {
   try {
-    mkdirSync(directory)
+    makeOne(directory)
   } catch (error) {
-    const code = systemCode(error)
-    if (code === 'EEXIST') return
-    if (code !== 'ENOENT' || dirname(directory) === directory) throw error
+    if (systemCode(error) !== 'ENOENT' || dirname(directory) === directory) throw error
     makeDirectories(dirname(directory))
-    mkdirAgain(directory)
+    makeOne(directory)
   }
 }
 
-/** Another one may have made it meanwhile. */
-function mkdirAgain(directory: string): void {
+/** It may be there, or another one may have made it meanwhile. */
+function makeOne(directory: string): void {
   try {
     mkdirSync(directory)
   } catch (error) {

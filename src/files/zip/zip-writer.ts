@@ -14,7 +14,7 @@ import {
   localHeader,
   mayBeLarge,
 } from './records.ts'
-import type { EntryBody, EntryHead } from './records.ts'
+import type { EntryBody, EntryHead, Listed } from './records.ts'
 
 /** Level 6 is a tenth slower and hardly smaller; below this size nothing is worth the trouble. */
 const level = 1
@@ -98,7 +98,7 @@ export class ZipWriter {
     return piece
   }
 
-  #list(listed: Parameters<typeof directoryHeader>[0]): void {
+  #list(listed: Listed): void {
     this.#directory.push(directoryHeader(listed))
   }
 }

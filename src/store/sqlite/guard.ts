@@ -70,8 +70,9 @@ export class DatabaseGuard {
   }
 
   #give(error: unknown, why: string): never {
+    if (this.#broken) throw this.#broken
     const what = `the database ${this.#path} cannot be relied on any more: ${why}`
-    this.#broken ??= new BrokenDatabase(what, { cause: error })
+    this.#broken = new BrokenDatabase(what, { cause: error })
     this.#onBroken(this.#broken)
     throw this.#broken
   }

@@ -292,11 +292,17 @@ class SqliteJobStore implements JobStore {
   async releaseRetries(nowMs: number): Promise<number | undefined> {
     const next = this.#nextRetryAtMs
     if (next === undefined || next > nowMs) return next
-    return this.#write(() => {
-      this.#sql.releaseRetries.run(nowMs)
-      this.#nextRetryAtMs = this.#firstRetryAtMs()
-      return this.#nextRetryAtMs
-    })
+    try {
+      return await this.#write(() => {
+        this.#sql.releaseRetries.run(nowMs)
+        this.#nextRetryAtMs = this.#firstRetryAtMs()
+        return this.#nextRetryAtMs
+      })
+    } catch (error) {
+      // It was undone, by a full disk for instance: they are due still.
+      this.#expectRetry(next)
+      throw error
+    }
   }
 
   /** A job backs off until then. */
