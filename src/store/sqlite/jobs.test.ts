@@ -126,3 +126,24 @@ test('what is too old, and what needs no files, is found by an index, however ma
   assert.match(withoutFiles, /SEARCH jobs USING INTEGER PRIMARY KEY/)
   assert.doesNotMatch(planOf(statements.lastChange), /TEMP B-TREE/)
 })
+
+test('retries whose release a full disk undoes stay due', async () => {
+  await using store = openJobStore(':memory:', rules)
+  const client = { uploadUrl: 'http://a/submit', downloadUrl: '', terminateUrl: '' }
+  const quota = { runsPerUser: 1, maxRuns: 1 }
+  await store.insert({ id: store.reserveId(), userId: 'a', service: 's', isFlat: false }, 1)
+  await store.claim('s', quota, () => ({ passedOverUntilMs: 5, reason: 'it waits' }), 2)
+  const { exec } = DatabaseSync.prototype
+  DatabaseSync.prototype.exec = function (sql) {
+    if (sql === 'commit') throw Object.assign(new Error('full'), { errcode: 13 })
+    return exec.call(this, sql)
+  }
+  try {
+    await assert.rejects(store.releaseRetries(5), /full/)
+  } finally {
+    DatabaseSync.prototype.exec = exec
+  }
+  assert.equal(await store.releaseRetries(5), undefined)
+  const claimed = await store.claim('s', quota, () => ({ key: 'k', client }), 6)
+  assert.equal(claimed?.job.id, 1)
+})
