@@ -6,6 +6,15 @@ export type Sample = {
   readonly files?: Readonly<Record<string, string>>
 }
 
+/** Many jobs of several users, so many at a time. */
+type Volley = {
+  readonly address: string
+  readonly sample: Sample
+  readonly count: number
+  readonly atOnce: number
+  readonly users: number
+}
+
 export type Tasks = {
   /** Jobs one at a time, each followed by the same script without any orchestrator. */
   readonly latency: {
@@ -26,24 +35,12 @@ export type Tasks = {
   }
   /** Jobs through the whole walk, each until its result can be downloaded. */
   readonly walk: {
-    readonly ask: {
-      readonly address: string
-      readonly sample: Sample
-      readonly count: number
-      readonly atOnce: number
-      readonly users: number
-    }
+    readonly ask: Volley
     readonly answer: { readonly seconds: number; readonly cpuSeconds: number }
   }
   /** Uploads alone. */
   readonly uploads: {
-    readonly ask: {
-      readonly address: string
-      readonly sample: Sample
-      readonly count: number
-      readonly atOnce: number
-      readonly users: number
-    }
+    readonly ask: Volley
     readonly answer: {
       readonly seconds: number
       readonly cpuSeconds: number

@@ -133,7 +133,7 @@ test('retries whose release a full disk undoes stay due', async () => {
   const quota = { runsPerUser: 1, maxRuns: 1 }
   await store.insert({ id: store.reserveId(), userId: 'a', service: 's', isFlat: false }, 1)
   await store.claim('s', quota, () => ({ passedOverUntilMs: 5, reason: 'it waits' }), 2)
-  const { exec } = DatabaseSync.prototype
+  const exec = Reflect.get(DatabaseSync.prototype, 'exec')
   DatabaseSync.prototype.exec = function (sql) {
     if (sql === 'commit') throw Object.assign(new Error('full'), { errcode: 13 })
     return exec.call(this, sql)
