@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs'
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { form } from './harness/api.ts'
 import { clientAt } from './harness/client-at.ts'
 import { Hold } from './harness/held.ts'
 import { Lab, until } from './harness/lab.ts'
@@ -32,25 +33,18 @@ async function payloadsOf(lab: Lab): Promise<string[]> {
   return names.flat().filter((name) => /^\d|^[0-9a-f]{16}$/.test(name))
 }
 
-test('a payload that could not be made durable is not taken, not even by the next process', async (t) => {
+test('a payload that could not be stored is not taken, and is sent again', async (t) => {
   await using lab = await Lab.create()
   const { api, program, client } = await lab.pair()
   await api.run('true')
   const runs = (id: number) => join(lab.directory, `runs-${id}`)
-  const ids: number[] = []
-  let directory = await nextPayload(lab, client)
-  for (const [what, calls, path] of [
-    ['a file cannot be flushed', 'fdatasync', null],
-    ['a directory cannot be flushed', 'fsync', '/work'],
-    ['the manifest cannot be written', writes, '/payload.json.part'],
-    ['the manifest cannot be flushed', 'fdatasync', '/payload.json.part'],
-    ['the manifest cannot get its name', renames, '/payload.json.part'],
-    ['the name of the manifest cannot be flushed', 'fsync', ''],
+  for (const [what, calls] of [
+    ['its directory cannot be made', 'mkdir,mkdirat'],
+    ['it cannot get its name', renames],
   ] as const) {
-    const at = path === null ? [] : [directory + path]
     let id: number
     {
-      const injection = await Injection.begin(client.program, eio, calls, at)
+      const injection = await Injection.begin(client.program, eio, calls)
       if (typeof injection === 'string') return t.skip(injection)
       await using begun = injection
       id = await api.upload(`echo $ATTEMPT >> '${lab.directory}/runs-'$JOB_ID`)
@@ -59,20 +53,44 @@ test('a payload that could not be made durable is not taken, not even by the nex
       })
       assert.match(String(reason), /500: the disk has failed/, what)
       assert.ok(begun.count > 0, what)
-      assert.ok(!existsSync(directory), what)
     }
     const job = await api.ended(id)
     assert.equal(job.status, 'Completed', what)
     assert.ok(job.attempts.length > 1, what)
-    ids.push(id)
-    const payload = job.attempts.at(-1)?.payload ?? 0
-    directory = join(lab.directory, 'client/payloads', String(payload + 1))
+    assert.match(await readFile(runs(id), 'utf8'), /^\d+\n$/, 'it ran once')
+  }
+  await until('nothing is left', async () => (await payloadsOf(lab)).length === 0)
+  return undefined
+})
+
+test('a payload without a key that could not be made durable is not taken', async (t) => {
+  await using lab = await Lab.create()
+  const { api, client } = await lab.pair()
+  await api.run('true')
+  const ran = join(lab.directory, 'ran')
+  const directory = await nextPayload(lab, client)
+  for (const [number, [what, calls, path]] of (
+    [
+      ['a file or its manifest cannot be flushed', 'fdatasync', null],
+      ['a directory cannot be flushed', 'fsync', null],
+      ['its name cannot be flushed', 'fsync', join(lab.directory, 'client/payloads')],
+      ['it cannot get its name', renames, null],
+    ] as const
+  ).entries()) {
+    const injection = await Injection.begin(client.program, eio, calls, path === null ? [] : [path])
+    if (typeof injection === 'string') return t.skip(injection)
+    await using begun = injection
+    const body = form(`touch '${ran}'`, {})
+    const response = await fetch(`${client.address}/submit`, { method: 'POST', body })
+    assert.equal(response.status, 500, what)
+    assert.match(await response.text(), /the disk has failed/, what)
+    assert.ok(begun.count > 0, what)
+    assert.deepEqual(await payloadsOf(lab), [], `${number}: ${directory}`)
   }
   await client.program.stop('SIGKILL')
   await clientAt(lab, portOf(client))
   assert.equal((await api.run('true')).status, 'Completed')
-  await until('nothing is left', async () => (await payloadsOf(lab)).length === 0)
-  for (const id of ids) assert.match(await readFile(runs(id), 'utf8'), /^\d+\n$/, 'it ran once')
+  assert.ok(!existsSync(ran))
   return undefined
 })
 
@@ -89,7 +107,7 @@ describe('a result', { concurrency: 2 }, () => {
       await api.run('true')
       const directory = await nextPayload(lab, client)
       const hold = new Hold(lab)
-      const id = await api.upload(`${hold.wait}; seq 500 > out`)
+      const id = await api.upload(`${hold.wait}; head -c 20000 /dev/urandom > out`)
       await api.reached(id, 'Running')
       {
         const injection = await Injection.begin(client.program, eio, calls, [directory + path])
@@ -105,7 +123,7 @@ describe('a result', { concurrency: 2 }, () => {
       }
       const job = await api.ended(id)
       assert.equal(job.status, 'Completed', job.message)
-      assert.equal((await api.files(id)).get('out')?.content.byteLength, 1892)
+      assert.equal((await api.files(id)).get('out')?.content.byteLength, 20_000)
       assert.equal(job.attempts.length, 1)
       return undefined
     })
@@ -139,5 +157,28 @@ test("a client's memory that cannot be written ends it; its scripts go on", asyn
   assert.equal(done.status, 'Completed')
   await until('nothing is left', async () => (await payloadsOf(lab)).length === 0)
   assert.equal(program.child.exitCode, null)
+  return undefined
+})
+
+test('a client that cannot note a key ends before it starts its script', async (t) => {
+  await using lab = await Lab.create()
+  const { api, client } = await lab.pair()
+  await api.run('true')
+  const journal = join(lab.directory, 'client/payloads/client.sqlite-wal')
+  const runs = join(lab.directory, 'runs')
+  let id: number
+  {
+    const injection = await Injection.begin(client.program, eio, 'fsync,fdatasync', [journal])
+    if (typeof injection === 'string') return t.skip(injection)
+    await using begun = injection
+    id = await api.upload(`echo $ATTEMPT >> '${runs}'`)
+    assert.equal(await client.program.exit(), 1)
+    assert.ok(begun.count > 0)
+    assert.match(client.program.lines.at(-1)?.msg ?? '', /journal cannot be flushed/)
+  }
+  assert.ok(!existsSync(runs))
+  await clientAt(lab, portOf(client))
+  assert.equal((await api.ended(id)).status, 'Completed')
+  assert.equal(await readFile(runs, 'utf8'), '1\n')
   return undefined
 })

@@ -11,6 +11,7 @@ import { LoadMeter } from '../client/load.ts'
 import { recover } from '../client/recover.ts'
 import type { ClientRoom } from '../client/room.ts'
 import { Runner } from '../client/runner.ts'
+import { SmallResults } from '../client/small-results.ts'
 import type { ClientConfig } from '../config/config.ts'
 import { bashExecutor } from '../executors/bash.ts'
 import { readBootId } from '../executors/processes.ts'
@@ -73,6 +74,7 @@ export async function startClient(
     store,
     memory,
     files,
+    smallResults: new SmallResults(files, log),
     events,
     drain,
     contacts: new Contacts(),

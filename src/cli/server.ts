@@ -109,6 +109,7 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
     log,
     maxUploadSizeBytes: config.maxUploadSizeBytes,
   })
+  store.onNew((service) => sender.offer(service))
   store.onChange((change) => {
     tellLog(log, change)
     if (mayFreeTurn(change)) sender.wake()

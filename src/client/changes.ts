@@ -6,7 +6,7 @@ import type { ClientContext } from './context.ts'
 /**
  * One step of a payload: written, told to its server, and logged.
  *
- * @param zip the result, if it is there; a small one is told with it.
+ * @param zip the result, if it is small: it is told with it.
  * @returns the payload after it, or `undefined` if it was not in status `from`.
  */
 export function step(

@@ -11,6 +11,7 @@ import { openPayloadStore } from '../store/sqlite/payloads.ts'
 import { Cleaner } from './cleaner.ts'
 import { Contacts } from './contacts.ts'
 import { Drain } from './drain.ts'
+import { SmallResults } from './small-results.ts'
 
 const hour = 3_600_000
 const day = 24 * hour
@@ -41,7 +42,9 @@ async function setUp() {
   const contacts = new Contacts(() => clock.monotonicMs)
   const readClocks = () => ({ ...clock })
   const drain = new Drain(store, log, () => {})
-  const context = { store, memory, files, contacts, drain, log, maxAgeMs, readClocks }
+  const smallResults = new SmallResults(files, log)
+  const kept = { store, memory, smallResults, files }
+  const context = { ...kept, contacts, drain, log, maxAgeMs, readClocks }
   const cleaner = new Cleaner(context)
   return {
     store,

@@ -23,7 +23,7 @@ const rememberKeysMs = 30 * 86_400_000
 
 export type CleanerContext = Pick<
   ClientContext,
-  'store' | 'memory' | 'files' | 'contacts' | 'drain' | 'log'
+  'store' | 'memory' | 'smallResults' | 'files' | 'contacts' | 'drain' | 'log'
 > & {
   readonly maxAgeMs: number
   readonly readClocks?: () => Reading

@@ -7,12 +7,14 @@ import type { PayloadStore } from '../store/payloads.ts'
 import type { Contacts } from './contacts.ts'
 import type { Drain } from './drain.ts'
 import type { EventHub } from './events.ts'
+import type { SmallResults } from './small-results.ts'
 
 /** What the steps of a payload's life work on. */
 export type ClientContext = {
   readonly store: PayloadStore
   readonly memory: ClientMemory
   readonly files: PayloadFiles
+  readonly smallResults: SmallResults
   readonly executor: Executor
   readonly events: EventHub
   readonly drain: Drain

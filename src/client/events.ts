@@ -10,9 +10,6 @@ type Listener = (event: ClientEvent) => void
 /** So many losses are remembered for servers that are away. */
 const mostLosses = 1_000
 
-/** A result up to this size is told together with the end: so many of them are a short event. */
-const mostToldBytes = 8 * 1024
-
 export class EventHub {
   readonly #instance: string
   readonly #store: PayloadStore
@@ -56,12 +53,11 @@ export class EventHub {
   /**
    * Tells the payload's server how it is now.
    *
-   * @param zip its result, which is told with it if it is small.
+   * @param zip its result, if it is small: it is told with it.
    */
   tell(payload: Payload, zip?: Uint8Array): void {
     const event = toEvent(payload)
-    const isSmall = zip !== undefined && zip.byteLength <= mostToldBytes
-    const data = event && isSmall ? { ...event, zip: Buffer.from(zip).toString('base64') } : event
+    const data = event && zip ? { ...event, zip: Buffer.from(zip).toString('base64') } : event
     if (data) this.#tellServer(data.key, { name: 'payload', data })
     if (payloadEnded(payload.status)) this.#beatSoon()
   }

@@ -77,12 +77,14 @@ export async function forgetKey(room: ClientRoom, key: string): Promise<boolean>
   return true
 }
 
+type RemovalContext = Pick<ClientRoom, 'store' | 'smallResults' | 'files' | 'drain' | 'log'>
+
 /**
  * Notes something of an ended payload's key, and then removes the payload. On a full disk its files
  * go first, for they may be what fills it.
  */
 export async function removeNoting(
-  context: Pick<ClientRoom, 'store' | 'files' | 'drain' | 'log'>,
+  context: RemovalContext,
   id: number,
   note: () => void,
 ): Promise<void> {
@@ -98,10 +100,11 @@ export async function removeNoting(
 
 /** Removes a payload from the table and from the disk. */
 async function removePayload(
-  { store, files, drain, log }: Pick<ClientRoom, 'store' | 'files' | 'drain' | 'log'>,
+  { store, smallResults, files, drain, log }: RemovalContext,
   id: number,
 ): Promise<void> {
   store.remove(id)
+  smallResults.drop(id)
   if (!(await files.remove(id))) log.warn({ payload: id }, `payload ${id} cannot be removed`)
   drain.look()
 }

@@ -10,6 +10,7 @@ import type { Exit, Payload } from '../domain/payload.ts'
 import { archive } from '../files/archive.ts'
 import type { Extra } from '../files/archive.ts'
 import { write } from '../files/durable.ts'
+import { ifSmall } from '../files/small.ts'
 import { removeTree } from '../files/remove.ts'
 import type { PayloadPaths } from '../files/payload-files.ts'
 import type { LeftOut } from '../files/walk.ts'
@@ -34,7 +35,7 @@ export async function pack(
   exit: Exit | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  const { files, log } = context
+  const { files, smallResults, log } = context
   const { id } = payload
   const paths = files.paths(id)
   const endedAtMs = Date.now()
@@ -44,13 +45,21 @@ export async function pack(
     const extras = (leftOut: readonly LeftOut[]) =>
       ownFiles(paths, describe(payload, final, exit, endedAtMs, leftOut))
     try {
-      const { result, file, whole } = await write(paths.result, archive(root, extras))
+      const { startedAtMs, origin } = payload
+      const { small, content } = await ifSmall(archive(root, extras))
+      const packed = small && origin ? small : await write(paths.result, content)
       crashPoint('pack: packed')
-      const { startedAtMs } = payload
-      await files.writeOutcome(id, { ...final, startedAtMs, endedAtMs, result }, file)
-      crashPoint('pack: durable')
+      const { result } = packed
+      const outcome = { ...final, startedAtMs, endedAtMs, result }
+      if ('zip' in packed) {
+        smallResults.hold(id, outcome, packed.zip)
+        crashPoint('pack: held')
+      } else {
+        await files.writeOutcome(id, outcome, packed.file)
+        crashPoint('pack: durable')
+      }
       const change = { message: final.message, endedAtMs, result }
-      step(context, id, payload.status, final.status, change, whole)
+      step(context, id, payload.status, final.status, change, small?.zip)
       crashPoint('pack: told')
       return
     } catch (error) {

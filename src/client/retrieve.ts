@@ -29,6 +29,8 @@ export async function result(
 ): Promise<Zip> {
   if (!packed) throw new Fault('conflict', `payload ${id} has not ended`)
   const { sizeBytes } = packed
+  const held = context.smallResults.find(id)
+  if (held) return { content: held, sizeBytes }
   const file = context.files.paths(id).result
   try {
     const { size } = statSync(file)

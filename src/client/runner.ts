@@ -52,8 +52,8 @@ export class Runner {
   }
 
   /**
-   * Starts nothing more. Scripts go on without us; what is being packed is packed first, unless
-   * the signal says that there is no time.
+   * Starts nothing more. Scripts go on without us; what is being packed is packed and written first,
+   * unless the signal says that there is no time.
    */
   async stop(hurry: AbortSignal): Promise<void> {
     this.#stopping.abort()
@@ -62,7 +62,8 @@ export class Runner {
     const { promise: cut, resolve } = Promise.withResolvers<void>()
     hurry.addEventListener('abort', () => resolve())
     if (hurry.aborted) resolve() // requests under way have taken all the time there was
-    await Promise.race([Promise.all(packing.map(([, task]) => task)), cut])
+    const packed = Promise.all(packing.map(([, task]) => task))
+    await Promise.race([packed.then(() => this.#context.smallResults.stop()), cut])
   }
 
   /** Whether another payload could start now, beside those that are being received. */

@@ -1,7 +1,7 @@
 /** Takes a payload from a server: durable before it is answered. */
 import { Compile } from 'typebox/compile'
 import { crashPoint } from '../crash-points.ts'
-import { Fault, isFullDatabase } from '../domain/errors.ts'
+import { Fault, asFault } from '../domain/errors.ts'
 import { isMarkerName } from '../domain/marker.ts'
 import type { Part } from '../domain/part.ts'
 import { SubmitOptions, optionsPart } from '../domain/protocol.ts'
@@ -35,7 +35,10 @@ export async function submit(
   using submission = room.drain.admit()
   let opened: Workspace | undefined
   // Not before it is known that it is wanted: a key that is here is answered on a full disk too.
-  const open = () => (opened ??= room.files.receive())
+  // What has a key would be lost by a power cut in any case, for its script may have run; it is sent
+  // again, from the files of its server.
+  const open = () =>
+    (opened ??= room.files.receive(origin === null ? 'durable' : 'until power cut'))
   const { promise: over, resolve: isOver } = Promise.withResolvers<void>()
   const abort = new AbortController()
   abort.signal.addEventListener('abort', breakOff)
@@ -86,19 +89,17 @@ async function take(
 ): Promise<Payload> {
   if (origin && !workspace.has('run.sh')) throw new Fault('invalid', noScript)
   const id = memory.nextPayloadId()
-  const waits = !runner.startsAtOnce
+  const waits = !origin && !runner.startsAtOnce
   const manifest = { id, origin, receivedAtMs: Date.now(), bootId: waits ? null : bootId }
+  await files.publish(workspace, manifest)
+  crashPoint('submit: published')
   try {
-    await files.publish(workspace, manifest)
+    if (origin) await memory.accept(origin.key, bootId)
+    crashPoint('submit: durable')
+    if (aborted.aborted) throw refusedKey()
   } catch (error) {
-    // It is answered that it is not here: after a power cut it must not be here all the same.
-    if (origin) refuseIfRoom(memory, origin.key)
-    throw error
-  }
-  crashPoint('submit: durable')
-  if (aborted.aborted) {
     await files.remove(id)
-    throw refusedKey()
+    throw asFault(error)
   }
   if (waits) runner.noteBefore(id)
   const payload = store.insert(manifest)
@@ -106,15 +107,6 @@ async function take(
   runner.wake()
   crashPoint('submit: taken')
   return payload
-}
-
-/** On a full disk what was removed has to do: nothing of it was durable. */
-function refuseIfRoom(memory: ClientRoom['memory'], key: string): void {
-  try {
-    memory.refuse(key, Date.now())
-  } catch (error) {
-    if (!isFullDatabase(error)) throw error
-  }
 }
 
 function refusedKey(why = 'it was cancelled or forgotten'): Fault {

@@ -86,6 +86,9 @@ const ResultInfo = Type.Object({
   sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
 })
 
+/** A result up to this size is told together with the end: so many of them are a short event. */
+export const mostToldBytes = 8 * 1024
+
 /** One payload in the event stream. `result` is there when it has ended. */
 export const PayloadEvent = Type.Object({
   key: Key,

@@ -11,32 +11,31 @@ import { promisify } from 'node:util'
 import { crashPoint } from '../crash-points.ts'
 import { asFault } from '../domain/errors.ts'
 import type { Result } from '../domain/job.ts'
+import { sharedWork } from '../domain/shared-work.ts'
 import { NewFile } from './new-file.ts'
 
 const flushElsewhere = promisify(fsync)
 
-/** A flush of a directory, and the one that begins when it has ended. */
-type Sync = { readonly running: Promise<void>; next?: Promise<void> }
-
-const syncs = new Map<string, Sync>()
+/** Flushes of directories under way, and who waits for them. */
+const syncs = new Map<string, { readonly ask: () => Promise<void>; waiting: number }>()
 
 /**
- * Makes the names in a directory durable that are there now. Who asks while it is being flushed for
- * others waits for the next flush, which is one for all who have asked until it begins.
+ * Makes the names in a directory durable that are there now, by one flush for all who ask.
  *
  * @throws Fault `no_space`, `broken_disk`.
  */
-export function syncDirectory(directory: string): Promise<void> {
-  const sync = syncs.get(directory)
-  if (!sync) return beginSync(directory)
-  const begin = () => beginSync(directory)
-  return (sync.next ??= sync.running.then(begin, begin))
-}
-
-function beginSync(directory: string): Promise<void> {
-  const running = syncNow(directory).finally(() => syncs.delete(directory))
-  syncs.set(directory, { running })
-  return running
+export async function syncDirectory(directory: string): Promise<void> {
+  const sync = syncs.get(directory) ?? {
+    ask: sharedWork(() => syncNow(directory)),
+    waiting: 0,
+  }
+  syncs.set(directory, sync)
+  sync.waiting++
+  try {
+    await sync.ask()
+  } finally {
+    if (--sync.waiting === 0) syncs.delete(directory)
+  }
 }
 
 async function syncNow(directory: string): Promise<void> {

@@ -122,12 +122,18 @@ export class JobFiles {
 
   /** A new workspace for an upload. */
   receive(): Workspace {
-    return Workspace.create(join(this.#incoming, randomUUID()), 'input')
+    return Workspace.create(join(this.#incoming, randomUUID()), 'input', 'durable')
   }
 
   /** Makes the files of an upload those of a job, durably. */
   async publish(workspace: Workspace, id: number): Promise<void> {
-    await workspace.publish(this.#directory(id))
+    try {
+      // It is found only when its row is committed, so its name need not wait for its content.
+      await all([workspace.flush(), workspace.publish(this.#directory(id))])
+    } catch (error) {
+      await this.remove(id)
+      throw error
+    }
   }
 
   /** Takes the files of a job away that was never committed, or is `Cleaned`. */

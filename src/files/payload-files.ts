@@ -19,7 +19,7 @@
  *       outcome.json   its final status; it is final, and result.zip whole, when this is there
  */
 import { randomUUID } from 'node:crypto'
-import { renameSync, statSync } from 'node:fs'
+import { renameSync, statSync, writeFileSync } from 'node:fs'
 import { readdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { crashPoint } from '../crash-points.ts'
@@ -27,11 +27,13 @@ import { asFault, systemCode } from '../domain/errors.ts'
 import type { Ending, Result } from '../domain/job.ts'
 import type { PayloadOrigin } from '../domain/payload.ts'
 import { makeDirectories, makeDirectoriesDurably } from './directories.ts'
-import { all, renameDurably, writeDurably, writeFlushed } from './durable.ts'
+import { all, renameDurably, write, writeDurably, writeFlushed } from './durable.ts'
+import type { Content } from './durable.ts'
 import type { NewFile } from './new-file.ts'
 import { readIfThere } from './read.ts'
 import { removeTree } from './remove.ts'
 import { Workspace } from './workspace.ts'
+import type { Keeping } from './workspace.ts'
 
 /** `payload.json`. */
 export type Manifest = {
@@ -106,27 +108,27 @@ export class PayloadFiles {
   }
 
   /** A new workspace for a payload. */
-  receive(): Workspace {
-    return Workspace.create(join(this.#incoming, randomUUID()), 'work')
+  receive(keeping: Keeping): Workspace {
+    return Workspace.create(join(this.#incoming, randomUUID()), 'work', keeping)
   }
 
   /**
-   * Makes what was received a payload, durably: from here on it will be run.
+   * Makes what was received a payload, as durable as it is kept: from here on it will be run.
    *
    * @throws Fault `no_space`, `broken_disk`; nothing is there then, unless a power cut brings back
    *   what was removed.
    */
   async publish(workspace: Workspace, manifest: Manifest): Promise<void> {
-    const { directory, manifest: file } = this.paths(manifest.id)
-    const { home, tmp } = pathsIn(workspace.directory)
+    const { home, tmp, manifest: file } = pathsIn(workspace.directory)
+    const text = JSON.stringify(manifest)
     try {
       makeDirectories(home)
       makeDirectories(tmp)
-      // It has its directory at once, and is flushed together with what is there.
-      const published = workspace.publish(directory)
-      await all([published, writeFlushed(`${file}.part`, JSON.stringify(manifest))])
+      if (!workspace.isDurable) writeFileSync(file, text)
+      // It has its name there at once, which is flushed together with the others.
+      else await all([writeFlushed(file, text), workspace.flush()])
       crashPoint('submit: manifest written')
-      await renameDurably(`${file}.part`, file)
+      await workspace.publish(this.paths(manifest.id).directory)
     } catch (error) {
       await this.remove(manifest.id)
       throw asFault(error)
@@ -175,10 +177,14 @@ export class PayloadFiles {
       .toSorted((a, b) => a - b)
   }
 
-  /** `undefined` if the directory is not a payload. */
+  /** `undefined` if the directory is not a payload, or a power cut has left nothing of what it says. */
   manifest(id: number): Manifest | undefined {
     const text = readIfThere(this.paths(id).manifest)
-    return text === undefined ? undefined : (JSON.parse(text) as Manifest)
+    try {
+      return text === undefined ? undefined : (JSON.parse(text) as Manifest)
+    } catch {
+      return undefined
+    }
   }
 
   /** Notes, before its script is started, that one that waited may be started in this boot. */
@@ -203,6 +209,16 @@ export class PayloadFiles {
   outcome(id: number): Outcome | undefined {
     const text = readIfThere(this.paths(id).outcome)
     return text === undefined ? undefined : (JSON.parse(text) as Outcome)
+  }
+
+  /** Writes a small result, and makes its payload final; see `writeOutcome`. */
+  async writeResult(id: number, outcome: Outcome, content: Content): Promise<void> {
+    const { result } = this.paths(id)
+    const { file } = await write(result, content).catch(async (error: unknown) => {
+      await rm(result, { force: true })
+      throw error
+    })
+    await this.writeOutcome(id, outcome, file)
   }
 
   /**

@@ -11,6 +11,9 @@ import { NewFile } from './new-file.ts'
 /** So many files may wait for the disk before the next one is taken. */
 const mostFlushes = 32
 
+/** Whether what is written is to be there after a power cut. */
+export type Keeping = 'durable' | 'until power cut'
+
 /**
  * Files go to `<directory>/<within>/`; the directory itself is private until it is published
  * under its real name, or discarded.
@@ -18,28 +21,34 @@ const mostFlushes = 32
 export class Workspace {
   #directory: string
   readonly #root: string
+  readonly #keeping: Keeping
   readonly #paths = new PathSet()
   readonly #directories = new Set<string>()
   readonly #flushes = new Set<Promise<void>>()
   #flushFault: unknown
   #isPublished = false
 
-  private constructor(directory: string, root: string) {
+  private constructor(directory: string, root: string, keeping: Keeping) {
     this.#directory = directory
     this.#root = root
+    this.#keeping = keeping
   }
 
   /** Makes a new empty workspace. */
-  static create(directory: string, within: string): Workspace {
+  static create(directory: string, within: string, keeping: Keeping): Workspace {
     const root = join(directory, within)
     try {
       makeDirectories(root)
     } catch (error) {
       throw asFault(error)
     }
-    const workspace = new Workspace(directory, root)
+    const workspace = new Workspace(directory, root, keeping)
     workspace.#directories.add(directory).add(root)
     return workspace
+  }
+
+  get isDurable(): boolean {
+    return this.#keeping === 'durable'
   }
 
   /** Where it is now. */
@@ -81,7 +90,8 @@ export class Workspace {
         file.close()
         throw error
       }
-      await this.#flush(file)
+      if (this.isDurable) await this.#flush(file)
+      else await file.written().finally(() => file.close())
     } catch (error) {
       throw asFault(error)
     }
@@ -108,26 +118,30 @@ export class Workspace {
   }
 
   /**
-   * Gives the directory its real name, and then makes everything in it durable.
+   * Makes all that is in it durable, though not its own name.
    *
-   * What has to be found only when it is whole must be marked so by the caller, afterwards.
+   * @throws Fault `no_space`, `broken_disk`.
+   */
+  async flush(): Promise<void> {
+    await all([...this.#flushes, ...[...this.#directories].map(syncDirectory)])
+    if (this.#flushFault !== undefined) throw this.#flushFault
+  }
+
+  /**
+   * Gives the directory its real name, durably if it is to be. What has to be found only when it is
+   * whole is flushed before.
+   *
+   * @throws Fault `no_space`, `broken_disk`; whoever has published it removes it then.
    */
   async publish(target: string): Promise<void> {
     try {
       renameSync(this.#directory, target)
-      const from = this.#directory
-      this.#directory = target
-      const directories = [...this.#directories].map((made) => target + made.slice(from.length))
-      await all([
-        ...this.#flushes,
-        ...directories.map(syncDirectory),
-        syncDirectory(dirname(target)),
-      ])
-      if (this.#flushFault !== undefined) throw this.#flushFault
-      this.#isPublished = true
     } catch (error) {
       throw asFault(error)
     }
+    this.#directory = target
+    this.#isPublished = true
+    if (this.isDurable) await syncDirectory(dirname(target))
   }
 
   /** Removes everything, unless it was published. What cannot be removed is, at the next start. */

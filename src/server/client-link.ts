@@ -45,6 +45,8 @@ export class ClientLink implements Candidate {
   /** See `Candidate`; kept by who gives jobs away. */
   lastGiven = 0
   readonly sendings = new Sendings()
+  /** Jobs that are being given to it, and are not committed; kept by who gives jobs away. */
+  promised = 0
   readonly #context: LinkContext
   readonly #log: Log
   readonly #loop: Loop
@@ -135,7 +137,7 @@ export class ClientLink implements Candidate {
   }
 
   get waiting(): number {
-    return this.sendings.waiting
+    return this.sendings.waiting + this.promised
   }
 
   /** The client, if it is one of version 2.2.3; not known before it was reached. */
@@ -149,7 +151,7 @@ export class ClientLink implements Candidate {
 
   /** Payloads of ours that it has, or of others if it says so. */
   get active(): number {
-    return Math.max(this.activeJobs.size, this.#state?.active ?? 0)
+    return Math.max(this.activeJobs.size, this.#state?.active ?? 0) + this.promised
   }
 
   get load(): number {

@@ -26,7 +26,7 @@ export type AttemptEnd = {
 
 type Fetch = {
   readonly active: ActiveJob
-  readonly end: AttemptEnd
+  end: AttemptEnd
   /** The result, if it was told together with the end. */
   content: Uint8Array | undefined
   failures: number
@@ -78,7 +78,8 @@ export class Getter {
     const { key } = active.attempt
     if (this.#fetching.has(key)) return
     const waiting = this.#waiting.get(key)
-    if (waiting) waiting.notBefore = 0
+    // A client that was ended before its result was on its disk has packed it again.
+    if (waiting) Object.assign(waiting, { end, content, notBefore: 0 })
     else this.#waiting.set(key, { active, end, content, failures: 0, mismatches: 0, notBefore: 0 })
     this.#loop.wake()
   }

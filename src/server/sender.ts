@@ -27,6 +27,8 @@ export class Sender {
   readonly #context: SenderContext
   readonly #loop: Loop
   readonly #sendings = new Map<number, { readonly abort: AbortController; task: Promise<void> }>()
+  readonly #offers = new Set<Promise<unknown>>()
+  #isResting = false
 
   constructor(context: SenderContext) {
     this.#context = context
@@ -41,14 +43,32 @@ export class Sender {
     this.#loop.wake()
   }
 
+  /**
+   * A job of this service is being queued: who is next is given away by the same commit. What else
+   * could be is left to the loop.
+   */
+  offer(service: string): void {
+    const quota = this.#context.quotas.get(service)
+    if (this.#isResting || !quota || !this.#link(service, quota, true)) return
+    const offer: Promise<unknown> = this.#claim(service, quota)
+      .catch((error: unknown) => {
+        // The loop finds the same, and tries again.
+        this.#context.log.debug({ err: error }, 'a new job could not be given away at once')
+      })
+      .finally(() => this.#offers.delete(offer))
+    this.#offers.add(offer)
+  }
+
   /** Begins no sending any more. */
   async rest(): Promise<void> {
+    this.#isResting = true
     await this.#loop.stop()
+    await Promise.all(this.#offers)
   }
 
   /** Sends nothing more; what is being sent is broken off, and sent again by the next process. */
   async stop(): Promise<void> {
-    await this.#loop.stop()
+    await this.rest()
     const sendings = [...this.#sendings.values()]
     for (const { abort } of sendings) abort.abort()
     await Promise.all(sendings.map(({ task }) => task))
@@ -115,21 +135,39 @@ export class Sender {
   }
 
   async #sendService(service: string, quota: Quota, signal: AbortSignal): Promise<void> {
-    const { store } = this.#context
     // One after the other: the choice of a client takes into account what was given away before.
     while (!signal.aborted) {
       if (!this.#link(service, quota, true)) return
-      let passedOver = 0
-      const choose = (job: Job) => {
-        const choice = this.choose(job)
-        if (choice && 'passedOverUntilMs' in choice) passedOver++
-        return choice
+      if (!(await this.#claim(service, quota))) return
+    }
+  }
+
+  /**
+   * Several of these may be part of one commit, so what is given counts from its choice on.
+   *
+   * @returns whether another one may be given away now.
+   */
+  async #claim(service: string, quota: Quota): Promise<boolean> {
+    const { store, clients } = this.#context
+    let passedOver = 0
+    let link: ClientLink | undefined
+    const choose = (job: Job) => {
+      const choice = this.choose(job)
+      if (choice && 'passedOverUntilMs' in choice) passedOver++
+      else if (choice) {
+        link = clients.link(choice.client)
+        link.promised++
       }
+      return choice
+    }
+    try {
       const claimed = await store.claim(service, quota, choose, Date.now())
       if (claimed) crashPoint('claim: committed')
       if (claimed) this.#begin(claimed, false)
       // One claim passes over only so many; behind them may be one that can be sent.
-      else if (passedOver === 0) return
+      return claimed !== undefined || passedOver > 0
+    } finally {
+      if (link) link.promised--
     }
   }
 

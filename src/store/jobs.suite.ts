@@ -480,6 +480,26 @@ export function jobStoreSuite(name: string, open: () => Promise<JobStore>): void
     )
   })
 
+  check('what is claimed while it is inserted is told together with it', async (store) => {
+    const claims: Promise<ActiveJob | undefined>[] = []
+    const heard: JobChange[][] = [[]]
+    store.onNew((service) => claims.push(claim(store, wide, service)))
+    store.onChange((change) => {
+      if (heard.at(-1)?.length === 0) setImmediate(() => heard.push([]))
+      heard.at(-1)?.push(change)
+    })
+    const job = { id: store.reserveId(), userId: 'ada', service: 'example', isFlat: true }
+    const inserted = await store.insert(job, 1)
+    assert.equal(inserted.status, 'Queued')
+    const active = await claims[0]
+    assert.equal(active?.job.id, inserted.id)
+    assert.equal(claims.length, 1)
+    assert.deepEqual(
+      heard[0]?.map((change) => change.job.status),
+      ['Queued', 'Processing'],
+    )
+  })
+
   check('a write that fails undoes itself alone, and is not told', async (store) => {
     const heard: JobChange[] = []
     store.onChange((change) => heard.push(change))

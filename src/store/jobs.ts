@@ -161,6 +161,12 @@ export interface JobStore extends AsyncDisposable {
   /** The time of the last change that was written; `null` before the first. */
   lastChangeAtMs(): Promise<number | null>
 
+  /**
+   * Calls `listener` with the service of every new job, in the write that queues it: a claim that is
+   * asked for then, at once, is made durable together with it.
+   */
+  onNew(listener: (service: string) => void): void
+
   /** Calls `listener` with every change, in order, after it was committed. */
   onChange(listener: (change: JobChange) => void): void
 }

@@ -1,13 +1,14 @@
 /** What a client remembers beside its payloads: a small SQLite file in its data directory. */
 import { randomBytes, randomInt } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
-import type { SQLInputValue } from 'node:sqlite'
 import { crashPoint } from '../../crash-points.ts'
 import { messageOf } from '../../domain/errors.ts'
-import type { ClientMemory } from '../client-memory.ts'
+import { sharedWork } from '../../domain/shared-work.ts'
+import type { Accepted, ClientMemory } from '../client-memory.ts'
 import { StoreError } from './database.ts'
 import { DatabaseGuard } from './guard.ts'
 import type { OnBroken } from './guard.ts'
+import { Journal } from './journal.ts'
 import { integer, text } from './rows.ts'
 
 /** So many ids are reserved by one durable write; a restart skips what is left of them. */
@@ -29,6 +30,8 @@ create table if not exists client (
 create table if not exists refused_keys (key text primary key, at_ms integer not null)
   strict, without rowid;
 create index if not exists refused_keys_at on refused_keys (at_ms);
+create table if not exists accepted_keys (key text primary key, boot_id text not null)
+  strict, without rowid;
 `
 
 /**
@@ -43,7 +46,10 @@ export function openClientMemory(path: string, onBroken: OnBroken = () => {}): C
     const database = new DatabaseSync(path)
     database.exec('pragma journal_mode = wal; pragma synchronous = full;')
     database.exec(schema)
-    return new SqliteClientMemory(database, new DatabaseGuard(path, onBroken))
+    // What can wait for the disk is flushed by us, elsewhere.
+    database.exec('pragma synchronous = normal')
+    const journal = path === ':memory:' ? undefined : new Journal(path)
+    return new SqliteClientMemory(database, new DatabaseGuard(path, onBroken), journal)
   } catch (error) {
     throw new StoreError(`cannot use ${path}: ${messageOf(error)}`, { cause: error })
   }
@@ -53,15 +59,20 @@ class SqliteClientMemory implements ClientMemory {
   readonly instance: string
   readonly #database: DatabaseSync
   readonly #guard: DatabaseGuard
+  readonly #journal: Journal | undefined
+  readonly #flush: () => Promise<void>
+  readonly #statements: Statements
   #nextId: number
   #reservedId: number
 
-  constructor(database: DatabaseSync, guard: DatabaseGuard) {
+  constructor(database: DatabaseSync, guard: DatabaseGuard, journal: Journal | undefined) {
     this.#database = database
     this.#guard = guard
-    database
-      .prepare('insert or ignore into client (id, instance, reserved_id) values (1, ?, ?)')
-      .run(randomBytes(8).toString('hex'), randomInt(0, highestFirstId))
+    this.#journal = journal
+    this.#flush = sharedWork(() => guard.flush(async () => journal?.flush()))
+    this.#statements = prepare(database)
+    const first = [randomBytes(8).toString('hex'), randomInt(0, highestFirstId)] as const
+    this.#durably(() => this.#statements.begin.run(...first))
     const row = database.prepare('select * from client').get() ?? {}
     this.instance = text(row, 'instance')
     this.#reservedId = integer(row, 'reserved_id')
@@ -71,40 +82,77 @@ class SqliteClientMemory implements ClientMemory {
   nextPayloadId(): number {
     if (this.#nextId > this.#reservedId) {
       const reserved = this.#reservedId + idsAtOnce
-      this.#run('update client set reserved_id = ?', reserved)
+      this.#durably(() => this.#guard.run(() => this.#statements.reserve.run(reserved)))
       crashPoint('submit: id reserved')
       this.#reservedId = reserved
     }
     return this.#nextId++
   }
 
+  async accept(key: string, bootId: string): Promise<void> {
+    this.#guard.run(() => this.#statements.accept.run({ key, boot_id: bootId }))
+    await this.#flush()
+  }
+
+  accepted(): Accepted[] {
+    const rows = this.#guard.run(() => this.#statements.accepted.all())
+    return rows.map((row) => ({ key: text(row, 'key'), bootId: text(row, 'boot_id') }))
+  }
+
   refuse(key: string, nowMs: number): void {
-    this.#run('insert or ignore into refused_keys (key, at_ms) values (?, ?)', key, nowMs)
+    this.#durably(() => this.forget(key, nowMs))
   }
 
   forget(key: string, nowMs: number): void {
-    this.#database.exec('pragma synchronous = normal')
-    try {
-      this.refuse(key, nowMs)
-    } finally {
-      this.#database.exec('pragma synchronous = full')
-    }
+    this.#guard.run(() => {
+      this.#database.exec('begin immediate')
+      try {
+        this.#statements.refuse.run(key, nowMs)
+        this.#statements.dropAccepted.run(key)
+        this.#database.exec('commit')
+      } finally {
+        if (this.#database.isTransaction) this.#database.exec('rollback')
+      }
+    })
   }
 
   isRefused(key: string): boolean {
-    const sql = 'select 1 from refused_keys where key = ?'
-    return this.#guard.run(() => this.#database.prepare(sql).get(key)) !== undefined
+    return this.#guard.run(() => this.#statements.isRefused.get(key)) !== undefined
   }
 
   dropRefusals(beforeMs: number): void {
-    this.#run('delete from refused_keys where at_ms < ?', beforeMs)
+    this.#guard.run(() => this.#statements.dropRefused.run(beforeMs))
   }
 
-  #run(sql: string, ...parameters: readonly SQLInputValue[]): void {
-    this.#guard.run(() => this.#database.prepare(sql).run(...parameters))
+  /** Has SQLite flush what is committed meanwhile. */
+  #durably(work: () => void): void {
+    this.#database.exec('pragma synchronous = full')
+    try {
+      work()
+    } finally {
+      this.#database.exec('pragma synchronous = normal')
+    }
   }
 
   [Symbol.dispose](): void {
+    this.#journal?.[Symbol.dispose]()
     this.#database.close()
+  }
+}
+
+type Statements = ReturnType<typeof prepare>
+
+function prepare(database: DatabaseSync) {
+  const of = (sql: string) => database.prepare(sql)
+  return {
+    begin: of('insert or ignore into client (id, instance, reserved_id) values (1, ?, ?)'),
+    reserve: of('update client set reserved_id = ?'),
+    accept: of(`insert or ignore into accepted_keys (key, boot_id)
+      select :key, :boot_id where not exists (select 1 from refused_keys where key = :key)`),
+    accepted: of('select key, boot_id from accepted_keys'),
+    dropAccepted: of('delete from accepted_keys where key = ?'),
+    refuse: of('insert or ignore into refused_keys (key, at_ms) values (?, ?)'),
+    isRefused: of('select 1 from refused_keys where key = ?'),
+    dropRefused: of('delete from refused_keys where at_ms < ?'),
   }
 }

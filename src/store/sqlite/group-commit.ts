@@ -41,7 +41,10 @@ export class GroupCommit {
     this.#changes = context.database.prepare('select total_changes() as changes')
   }
 
-  /** Runs `run` inside a transaction; resolves with its value when that is durable. */
+  /**
+   * Runs `run` inside a transaction; resolves with its value when that is durable. What is asked for
+   * by another one's `run` is part of the same transaction.
+   */
   write<T>(run: () => T): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>()
     this.#writes.push({ run, resolve, reject })
@@ -67,6 +70,7 @@ export class GroupCommit {
 
   #plan(): void {
     if (this.#isPlanned || this.#flushing || this.#writes.length === 0) return
+    if (this.#context.database.isTransaction) return
     this.#isPlanned = true
     setImmediate(() => {
       this.#isPlanned = false
@@ -81,16 +85,18 @@ export class GroupCommit {
   #commit(): void {
     if (this.#flushing) return
     const { database, guard, flush, undone } = this.#context
-    const writes = this.#writes
-    this.#writes = []
-    if (writes.length === 0) return
+    if (this.#writes.length === 0) return
+    const writes: Write[] = []
     const settle: (() => void)[] = []
     let isChanged = false
     try {
       guard.run(() => {
         const before = this.#totalChanges()
         database.exec('begin immediate')
-        for (const write of writes) settle.push(this.#runOne(write))
+        for (let write = this.#writes.shift(); write; write = this.#writes.shift()) {
+          writes.push(write)
+          settle.push(this.#runOne(write))
+        }
         database.exec('commit')
         isChanged = this.#totalChanges() !== before
       })

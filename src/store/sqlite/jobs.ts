@@ -63,6 +63,7 @@ class SqliteJobStore implements JobStore {
   readonly #sql: JobStatements
   readonly #commits: GroupCommit
   readonly #listeners: ((change: JobChange) => void)[] = []
+  readonly #newListeners: ((service: string) => void)[] = []
   #changes: JobChange[] = []
   #highestId: number
   /** No job's back-off is over before this; `undefined`: none backs off. */
@@ -147,6 +148,7 @@ class SqliteJobStore implements JobStore {
     })
     const job = newlyQueued({ id, userId, service, isFlat, scriptAttempts, maxRuntimeMs }, nowMs)
     this.#changes.push({ job, from: null, reason: 'uploaded', client: null })
+    for (const listener of this.#newListeners) listener(service)
     return job
   }
 
@@ -333,6 +335,10 @@ class SqliteJobStore implements JobStore {
     await this.#commits.durable()
     const row = this.#sql.lastChange.get()
     return row ? integer(row, 'at_ms') : null
+  }
+
+  onNew(listener: (service: string) => void): void {
+    this.#newListeners.push(listener)
   }
 
   onChange(listener: (change: JobChange) => void): void {
