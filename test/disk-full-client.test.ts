@@ -209,7 +209,7 @@ describe('a client with a full disk', { concurrency: 3 }, () => {
     await writeFile(join(paths.work, 'run.sh'), `touch '${lab.directory}/ran'`)
     await using executor = bashExecutor(1_000, createLog('silent'))
     const start = async () => {
-      const execution = await executor.start({ paths, environment: { PATH: '/usr/bin:/bin' } })
+      const execution = await executor.start({ paths, common: { PATH: '/usr/bin:/bin' }, own: {} })
       return execution.ended
     }
     await disk.fill()

@@ -21,14 +21,12 @@ export function commonEnvironment(
   return common
 }
 
-/** The whole environment of one script. */
-export function scriptEnvironment(
-  common: Readonly<Record<string, string>>,
+/** What is in the environment of one script alone. */
+export function ownEnvironment(
   { id, origin }: Payload,
   paths: PayloadPaths,
 ): Record<string, string> {
   return {
-    ...common,
     HOME: paths.home,
     TMPDIR: paths.tmp,
     // A 2.2.3 server says nothing of its job.

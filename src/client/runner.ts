@@ -11,7 +11,7 @@ import { Loop } from '../loop.ts'
 import { step } from './changes.ts'
 import { watchRuntime } from './max-runtime.ts'
 import type { ClientContext } from './context.ts'
-import { scriptEnvironment } from './environment.ts'
+import { ownEnvironment } from './environment.ts'
 import { pack } from './pack.ts'
 import type { Verdict } from './pack.ts'
 
@@ -85,9 +85,9 @@ export class Runner {
 
   /** What a payload's script is started with. */
   taskOf(payload: Payload): Task {
-    const { files, environment } = this.#context
+    const { files, environment: common } = this.#context
     const paths = files.paths(payload.id)
-    return { paths, environment: scriptEnvironment(environment, payload, paths) }
+    return { paths, common, own: ownEnvironment(payload, paths) }
   }
 
   /** Goes on with a script that runs already. */

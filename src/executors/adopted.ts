@@ -4,9 +4,9 @@ import type { Exit } from '../domain/payload.ts'
 import type { Log } from '../log.ts'
 import type { Execution, Task } from './executor.ts'
 import { endLeftovers } from './leftovers.ts'
-import { ageMs, findLeftovers, isSameProcess, signal } from './processes.ts'
+import { ageMs, findLeftovers, isSameProcess, readStat, signal } from './processes.ts'
 import type { ProcessIdentity } from './processes.ts'
-import { readExit, readStart } from './records.ts'
+import { readExit, readScript, readStart } from './records.ts'
 import { Termination } from './termination.ts'
 
 /**
@@ -48,7 +48,11 @@ class AdoptedExecution implements Execution {
   }
 
   async ranMs(): Promise<number | undefined> {
-    return this.#hasEnded() ? undefined : ageMs(this.#record)
+    if (this.#hasEnded()) return undefined
+    // The shell is older: it was started ahead.
+    const script = readScript(this.#task.paths.exit)
+    const stat = script === undefined ? undefined : readStat(script)
+    return ageMs(stat?.session === this.pid ? stat : this.#record)
   }
 
   kill(reason: string): void {

@@ -1,4 +1,5 @@
 /** Runs `bash run.sh` under a supervising shell, in a session and a process group of its own. */
+import { existsSync } from 'node:fs'
 import { crashPoint } from '../crash-points.ts'
 import type { Exit } from '../domain/payload.ts'
 import type { Log } from '../log.ts'
@@ -18,14 +19,15 @@ const youngMs = 1_000
 /** @param killGraceMs from SIGTERM to SIGKILL. */
 export function bashExecutor(killGraceMs: number, log: Log): Executor & AsyncDisposable {
   const spawner = new Spawner(log)
+  const start = async (task: Task): Promise<Execution> => {
+    const starting = spawner.start(task)
+    crashPoint('run: spawning')
+    const shell = await starting
+    crashPoint('run: spawned')
+    return new BashExecution(task, shell, killGraceMs, log, start)
+  }
   return {
-    async start(task) {
-      const starting = spawner.start(task)
-      crashPoint('run: spawning')
-      const shell = await starting
-      crashPoint('run: spawned')
-      return new BashExecution(task, shell, killGraceMs, log)
-    },
+    start,
     prevent: async ({ paths }) => takeStart(paths.start),
     adopt: (task) => adopt(task, killGraceMs, log),
     [Symbol.asyncDispose]: () => spawner[Symbol.asyncDispose](),
@@ -44,11 +46,14 @@ class BashExecution implements Execution {
   #hasEnded = false
   /** The script's process group, once the supervising shell has said it. */
   #group: number | undefined
-  /** Stands in when another supervising shell turns out to have started the script. */
+  /** Stands in when another supervising shell turns out to have started the script, or has to. */
   #other: Execution | undefined
+  readonly #start: Executor['start']
 
-  constructor(task: Task, shell: Shell, killGraceMs: number, log: Log) {
+  /** @param start starts a script. */
+  constructor(task: Task, shell: Shell, killGraceMs: number, log: Log, start: Executor['start']) {
     this.#task = task
+    this.#start = start
     this.#log = log
     this.#killGraceMs = killGraceMs
     this.pid = shell.pid
@@ -60,7 +65,7 @@ class BashExecution implements Execution {
   async ranMs(): Promise<number | undefined> {
     if (this.#other) return this.#other.ranMs()
     // Without /proc, what this process has seen of it has to do.
-    const stat = readStat(this.pid)
+    const stat = this.#group === undefined ? undefined : readStat(this.#group)
     const ranMs = stat ? ageMs(stat) : performance.now() - this.#spawnedAt
     return this.#hasEnded ? undefined : ranMs
   }
@@ -99,13 +104,18 @@ class BashExecution implements Execution {
     if (record) return { ...record, killReason }
     const notRun = { exitCode: null, cpuSeconds: null, killReason }
     if (exitCode === alreadyStarted) return this.#followOther(notRun)
+    if (shell.wasAhead && this.#group === undefined && !existsSync(this.#task.paths.start)) {
+      this.#log.warn(`supervising shell ${this.pid} was gone before it had a script: another one`)
+      return this.#follow(await this.#start(this.#task))
+    }
     return killReason !== null || exitCode === noRecords ? notRun : 'lost'
   }
 
   /** To look at every process costs too much for a short script. */
   async #endLeftovers(ranMs: number): Promise<void> {
     if (this.#group !== undefined) signal(-this.#group, 'SIGKILL')
-    const above = ranMs < youngMs && idsStillRiseFrom(this.pid) ? this.pid : 0
+    const script = this.#group
+    const above = script !== undefined && ranMs < youngMs && idsStillRiseFrom(script) ? script : 0
     await endLeftovers(this.pid, this.#task.paths.tmp, this.#log, above)
   }
 
@@ -120,10 +130,14 @@ class BashExecution implements Execution {
     } catch (error) {
       this.#log.warn({ err: error }, 'it cannot be noted that a script is not to be started')
     }
-    this.#other = await adopt(this.#task, this.#killGraceMs, this.#log)
-    if (!this.#other) return otherwise
+    const other = await adopt(this.#task, this.#killGraceMs, this.#log)
+    return other ? this.#follow(other) : otherwise
+  }
+
+  #follow(other: Execution): Promise<Exit | 'lost'> {
+    this.#other = other
     const { wanted } = this.#termination
-    if (wanted !== null) this.#other.kill(wanted)
-    return this.#other.ended
+    if (wanted !== null) other.kill(wanted)
+    return other.ended
   }
 }

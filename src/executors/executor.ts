@@ -4,8 +4,10 @@ import type { PayloadPaths } from '../files/payload-files.ts'
 
 export type Task = {
   readonly paths: PayloadPaths
-  /** The script's whole environment. */
-  readonly environment: Readonly<Record<string, string>>
+  /** Variables that all scripts have. */
+  readonly common: Readonly<Record<string, string>>
+  /** What else is in the script's environment. */
+  readonly own: Readonly<Record<string, string>>
 }
 
 /** A script that runs. */

@@ -26,11 +26,18 @@ export function takeStart(file: string): boolean {
   }
 }
 
+/** The process id of a script that runs, from the exit record; `undefined` if it is not there. */
+export function readScript(file: string): number | undefined {
+  const match = /^script (\d+)\n/.exec(readIfThere(file) ?? '')
+  return match ? Number(match[1]) : undefined
+}
+
 /**
  * The exit code and the CPU seconds of a script; `undefined` while the record is not whole.
  *
- * Blanks stand there until then, and some of them after it. The shell's `times` prints two lines, its own user and system time and its children's, as
- * `0m1.234s`; the last line is `exit CODE`.
+ * Until then the script's process id stands there, and blanks, of which some stay. The shell's `times`
+ * prints two lines, its own user and system time and its children's, as `0m1.234s`; the last line is
+ * `exit CODE`.
  */
 export function readExit(file: string): { exitCode: number; cpuSeconds: number } | undefined {
   const match = /(\S+) (\S+)\nexit (\d+)\n/.exec(readIfThere(file) ?? '')

@@ -1,17 +1,25 @@
 /** What a client and its spawner say to each other. */
 
-/** Start a supervising shell; `id` names it from here on. */
+/** Start a script; `id` names its supervising shell from here on. */
 export type StartMessage = {
   readonly id: number
   readonly directory: string
-  readonly work: string
   readonly stdout: string
   readonly stderr: string
-  readonly environment: Readonly<Record<string, string>>
+  /** What the environments of all scripts have in common; shells are started ahead with it. */
+  readonly common: Readonly<Record<string, string>>
+  /** What else this one has. */
+  readonly own: Readonly<Record<string, string>>
 }
 
 export type Report =
-  | { readonly id: number; readonly is: 'spawned'; readonly pid: number }
+  /** There is a shell for it; `wasAhead`: from before, so that it may be gone by now. */
+  | {
+      readonly id: number
+      readonly is: 'spawned'
+      readonly pid: number
+      readonly wasAhead: boolean
+    }
   /** No process could be started; `code` is the system's. */
   | { readonly id: number; readonly is: 'failed'; readonly code: string; readonly message: string }
   /** The supervising shell has started the script, in this process group. */

@@ -3,53 +3,55 @@
  * stands still while it is copied to start another one, for longer the larger it is; the client
  * grows with what it does, this one does nothing else.
  *
- * It ends with its client, at once. The shells go on; the next client finds them by their records.
+ * One shell is always started ahead of the script that it is for. The spawner ends with its client,
+ * at once, and so does that shell. Those that have a script go on; the next client finds them by
+ * their records.
  */
-import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
-import type { Readable } from 'node:stream'
-import { supervisor } from '../supervisor.ts'
 import type { Report, StartMessage } from './messages.ts'
+import { SupervisingShell } from './supervising-shell.ts'
+
+/** The script that was started just now has the processor first. */
+const aheadAfterMs = 200
+
+/** The one that was started ahead. */
+let next: SupervisingShell | undefined
 
 /** Starts what the parent asks for. */
 export function runSpawner(): void {
   // What is for the client, such as a Ctrl-C on its terminal, is not for us.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
-  process.on('message', (message: StartMessage) => {
-    try {
-      start(message)
-    } catch (error) {
-      tellFailed(message.id, error)
-    }
-  })
+  process.on('message', (message: StartMessage) => void start(message))
 }
 
-function start({ id, directory, work, stdout, stderr, environment }: StartMessage): void {
-  const descriptors: number[] = []
+async function start(message: StartMessage): Promise<void> {
+  const { id, directory, stdout, stderr, common, own: environment } = message
   try {
-    for (const path of [stdout, stderr]) descriptors.push(openSync(path, 'a'))
-    const child = spawn('bash', ['-c', supervisor, 'job-orchestrator', directory], {
-      cwd: work,
-      env: environment,
-      detached: true,
-      stdio: ['ignore', ...descriptors, 'pipe'],
+    // A full disk shows here, where it can be told.
+    for (const path of [stdout, stderr]) closeSync(openSync(path, 'a'))
+    const ahead = next?.isReady ? next : undefined
+    next = undefined
+    const shell = ahead ?? new SupervisingShell(common)
+    const pid = await shell.begin({
+      directory,
+      environment,
+      onGroup(group) {
+        tell({ id, is: 'group', group })
+        setTimeout(() => startAhead(common), aheadAfterMs)
+      },
+      onExit(exitCode) {
+        tell({ id, is: 'exited', exitCode })
+        startAhead(common)
+      },
     })
-    child.once('error', (error) => tellFailed(id, error))
-    const { pid } = child
-    if (pid === undefined) return
-    tell({ id, is: 'spawned', pid })
-    const channel = child.stdio[3] as Readable
-    channel.once('data', (line: Buffer) =>
-      tell({ id, is: 'group', group: Number(line.toString('latin1').trim()) }),
-    )
-    channel.resume()
-    child.once('exit', (exitCode) => {
-      channel.destroy()
-      tell({ id, is: 'exited', exitCode })
-    })
-  } finally {
-    for (const descriptor of descriptors) closeSync(descriptor)
+    tell({ id, is: 'spawned', pid, wasAhead: ahead !== undefined })
+  } catch (error) {
+    tellFailed(id, error)
   }
+}
+
+function startAhead(common: StartMessage['common']): void {
+  if (!next?.isReady) next = new SupervisingShell(common)
 }
 
 function tellFailed(id: number, error: unknown): void {

@@ -11,6 +11,8 @@ import type { Report, StartMessage } from './messages.ts'
 /** A supervising shell that was started. */
 export type Shell = {
   readonly pid: number
+  /** It was there before, and may have been gone when it was to start the script. */
+  readonly wasAhead: boolean
   /** Process group of its script, when it has started that; may never be known. */
   readonly group: Promise<number>
   /** Its exit code, `null` if a signal ended it; `unknown` if whoever would tell us is gone. */
@@ -18,7 +20,7 @@ export type Shell = {
 }
 
 class Starting {
-  readonly spawned = Promise.withResolvers<number>()
+  readonly spawned = Promise.withResolvers<Pick<Shell, 'pid' | 'wasAhead'>>()
   readonly group = Promise.withResolvers<number>()
   readonly exited = Promise.withResolvers<number | null | 'unknown'>()
 }
@@ -40,18 +42,18 @@ export class Spawner implements AsyncDisposable {
    * @throws when no process can be started. If the spawner ends meanwhile it is not known whether
    *   one was: there is a shell then that has ended, as far as is known.
    */
-  async start({ paths, environment }: Task): Promise<Shell> {
-    const { directory, work, stdout, stderr } = paths
+  async start({ paths, common, own }: Task): Promise<Shell> {
+    const { directory, stdout, stderr } = paths
     const id = ++this.#lastId
     const starting = new Starting()
     this.#shells.set(id, starting)
-    const message: StartMessage = { id, directory, work, stdout, stderr, environment }
+    const message: StartMessage = { id, directory, stdout, stderr, common, own }
     const child = this.#child ?? this.#begin()
     child.send(message, (error) => {
       if (error) this.#lose(id)
     })
-    const pid = await starting.spawned.promise
-    return { pid, group: starting.group.promise, exited: starting.exited.promise }
+    const { pid, wasAhead } = await starting.spawned.promise
+    return { pid, wasAhead, group: starting.group.promise, exited: starting.exited.promise }
   }
 
   /** Ends it; the shells go on, and nobody is told of their ends any more. */
@@ -84,7 +86,7 @@ export class Spawner implements AsyncDisposable {
     if (!shell) return
     switch (report.is) {
       case 'spawned':
-        return shell.spawned.resolve(report.pid)
+        return shell.spawned.resolve(report)
       case 'failed':
         this.#shells.delete(report.id)
         return shell.spawned.reject(Object.assign(new Error(report.message), { code: report.code }))
@@ -110,7 +112,7 @@ export class Spawner implements AsyncDisposable {
     const shell = this.#shells.get(id)
     this.#shells.delete(id)
     // No process has this id: nobody can be signalled by mistake.
-    shell?.spawned.resolve(0)
+    shell?.spawned.resolve({ pid: 0, wasAhead: false })
     shell?.exited.resolve('unknown')
   }
 }
