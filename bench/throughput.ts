@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { supervisor } from '../src/executors/supervisor.ts'
+import { supervisor, taskText } from '../src/executors/supervisor.ts'
 import { trivial } from './bench.ts'
 import type { Settings } from './bench.ts'
 import { say } from './figure.ts'
@@ -55,10 +55,11 @@ async function supervisedXargs(bed: Bed, round: number): Promise<number> {
   for (const directory of directories) {
     await mkdir(join(directory, 'work'), { recursive: true })
     await writeFile(join(directory, 'work', 'run.sh'), trivial.script)
+    await writeFile(join(directory, 'task'), taskText(directory, {}))
   }
   const start = performance.now()
-  // The one shell goes to the work directory by itself; its daemon is nobody.
-  const there = `cd "$1/work" || exit 1\nexec 3>/dev/null\n${supervisor}`
+  // Its daemon is a file.
+  const there = `exec 3<>"$1/task"\n${supervisor}`
   const xargs = spawn('xargs', ['-P2', '-I{}', 'bash', '-c', there, 'job-orchestrator', '{}'], {
     stdio: ['pipe', 'ignore', 'inherit'],
   })

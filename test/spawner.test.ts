@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { clientAt } from './harness/client-at.ts'
+import { readStat, ageMs } from '../src/executors/processes.ts'
 import { Hold } from './harness/held.ts'
 import { Lab, until } from './harness/lab.ts'
 import type { ClientUnderTest } from './harness/lab.ts'
@@ -69,3 +70,59 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     assert.equal((await api.job(id)).attempts.length, 1)
   })
 }
+
+/** Process ids of what a process has started, and has not ended. */
+async function childrenOf(pid: number): Promise<number[]> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'latin1')
+  return children.trim().split(' ').filter(Boolean).map(Number)
+}
+
+/** The supervising shell that waits for a script, when there is one and no script runs. */
+async function shellAhead(client: ClientUnderTest): Promise<number> {
+  const spawner = await spawnerOf(client)
+  let shells: number[] = []
+  await until('a shell is there ahead', async () => {
+    shells = await childrenOf(spawner)
+    return shells.length === 1 && (await isThere(shells[0] ?? 0))
+  })
+  return shells[0] ?? 0
+}
+
+test('a shell is started ahead of its script, and another one takes the place of a dead one', async () => {
+  await using lab = await Lab.create()
+  const { api, client } = await lab.pair()
+  await api.run('true')
+  const ahead = await shellAhead(client)
+  const hold = new Hold(lab)
+  const id = await api.upload(`echo $PPID > out.txt; ${hold.wait}`)
+  await api.reached(id, 'Running')
+  await hold.release()
+  assert.equal((await api.ended(id)).status, 'Completed')
+  assert.equal((await api.files(id)).get('out.txt')?.content.toString(), `${ahead}\n`)
+  // Stopped, it can be given a script, and then be killed before it has begun.
+  const next = await shellAhead(client)
+  process.kill(next, 'SIGSTOP')
+  const other = await api.upload('echo $ATTEMPT > out.txt')
+  await api.reached(other, 'Running')
+  process.kill(next, 'SIGKILL')
+  assert.equal((await api.ended(other)).status, 'Completed')
+  assert.equal((await api.files(other)).get('out.txt')?.content.toString(), '1\n')
+  // One that dies while it waits is no loss.
+  process.kill(await shellAhead(client), 'SIGKILL')
+  assert.equal((await api.run('true')).status, 'Completed')
+})
+
+test("a time limit counts from the script's start, not from that of its shell", async () => {
+  await using lab = await Lab.create()
+  const { api, client } = await lab.pair()
+  await api.run('true')
+  const ahead = await shellAhead(client)
+  await until('it is older than the limit', () => {
+    const stat = readStat(ahead)
+    return stat !== undefined && ageMs(stat) > 3_000
+  })
+  const id = await api.upload('echo $PPID > out.txt; sleep 0.5', { fields: { max_runtime: '3s' } })
+  const job = await api.ended(id)
+  assert.equal(job.status, 'Completed', job.message)
+  assert.equal((await api.files(id)).get('out.txt')?.content.toString(), `${ahead}\n`)
+})

@@ -79,7 +79,7 @@ export class StandIn {
     const key = url.split('/')[2] ?? ''
     if (method === 'GET' && url.startsWith('/events?')) this.#beginStream(response)
     else if (method === 'GET' && url.startsWith('/result/')) this.#giveResult(response)
-    else if (method === 'DELETE' && this.#forgotten.has(key)) this.#forget(key, response)
+    else if (method === 'DELETE') this.#forget(key.split(','), response)
     else response.writeHead(501).end()
   }
 
@@ -101,9 +101,12 @@ export class StandIn {
     response.writeHead(200, headers).end(content)
   }
 
-  #forget(key: string, response: ServerResponse): void {
-    response.writeHead(204).end()
-    this.#payloads.delete(key)
-    this.#forgotten.get(key)?.()
+  #forget(keys: readonly string[], response: ServerResponse): void {
+    const known = keys.every((key) => this.#forgotten.has(key))
+    response.writeHead(known ? 204 : 501).end()
+    for (const key of keys) {
+      this.#payloads.delete(key)
+      this.#forgotten.get(key)?.()
+    }
   }
 }

@@ -44,7 +44,9 @@ export async function startClient(
 ): Promise<Running> {
   await using starts = new AsyncDisposableStack()
   const { dataPath, slots, killGraceMs, maxAgeMs } = config
-  const files = new PayloadFiles(dataPath)
+  const files = starts.use(
+    new PayloadFiles(dataPath, (path) => log.warn(`${path} cannot be removed`)),
+  )
   await starting(`cannot use the data directory ${resolve(dataPath)}`, () => files.prepare())
   const memory = await starting('cannot open the store', () => {
     starts.use(takeLock(files.lockFile, 'give each client its own --data-path'))

@@ -14,6 +14,7 @@ import type { Log } from '../log.ts'
 import { Cleaner } from '../server/cleaner.ts'
 import type { ClientListener } from '../server/client-listener.ts'
 import { Clients } from '../server/clients.ts'
+import { Forgetter } from '../server/forgetter.ts'
 import { Getter } from '../server/getter.ts'
 import { Reconciler } from '../server/reconcile.ts'
 import { Relocator } from '../server/relocate.ts'
@@ -68,7 +69,8 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
   const older = { store, files, gateway: olderOnes, maxRuntimes, killGraceMs, log }
   const addresses = new Map(config.services.map(({ name, clients: at }) => [name, at]))
   const clients = new Clients(addresses, { gateway, store, listener, log, older })
-  const getter = new Getter({ store, files, gateway, log })
+  const forgetter = new Forgetter({ gateway, log })
+  const getter = new Getter({ store, files, gateway, forgetter, log })
   const sender = new Sender({
     store,
     files,
@@ -120,6 +122,7 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
   clients.takeUp(active)
   starts.defer(() => clients.stop())
   clients.start()
+  starts.defer(() => forgetter.stop())
   starts.defer(() => getter.stop())
   getter.start()
   starts.defer(() => sender.stop())

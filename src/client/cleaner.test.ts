@@ -85,6 +85,7 @@ async function setUp() {
         onDisk,
         onDisk.filter((id) => store.find(id)),
       )
+      await files[Symbol.asyncDispose]()
       assert.deepEqual(await readdir(join(dataPath, 'payloads', 'trash')), [])
       return onDisk
     },

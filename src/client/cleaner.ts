@@ -121,7 +121,7 @@ export class Cleaner {
     const age = `it ended ${sayDuration(wallMs - (endedAtMs ?? wallMs))} ago`
     const why = origin ? `${age}, and its server is silent for ${sayDuration(maxAgeMs)}` : age
     log.info({ payload: id, job: origin?.jobId }, `payload ${id} is removed: ${why}`)
-    await removeNoting(this.#context, id, () => {
+    await removeNoting(this.#context, [id], () => {
       if (origin) memory.refuse(origin.key, wallMs)
       crashPoint('clean: key refused')
     })

@@ -60,42 +60,48 @@ export async function cancelKey(room: ClientRoom, key: string): Promise<boolean>
 }
 
 /**
- * Forgets an ended payload: its server has the result.
+ * Forgets ended payloads: their server has the results.
  *
- * @returns `false` if it has not ended.
+ * @returns keys of those that have not ended.
  */
-export async function forgetKey(room: ClientRoom, key: string): Promise<boolean> {
-  const payload = room.store.findByKey(key)
-  if (!payload) return true
-  if (!payloadEnded(payload.status)) return false
-  crashPoint('forget: asked')
-  await removeNoting(room, payload.id, () => {
-    room.memory.forget(key, Date.now())
-    crashPoint('forget: noted')
+export async function forgetKeys(room: ClientRoom, keys: readonly string[]): Promise<string[]> {
+  const held = keys.flatMap((key) => {
+    const payload = room.store.findByKey(key)
+    return payload ? [{ key, payload }] : []
   })
-  crashPoint('forget: removed')
-  return true
+  const ended = held.filter(({ payload }) => payloadEnded(payload.status))
+  if (ended.length > 0) {
+    crashPoint('forget: asked')
+    const ids = ended.map(({ payload }) => payload.id)
+    await removeNoting(room, ids, () => {
+      const forgotten = ended.map(({ key }) => key)
+      room.memory.forget(forgotten, Date.now())
+      crashPoint('forget: noted')
+    })
+    crashPoint('forget: removed')
+  }
+  return held.filter((one) => !ended.includes(one)).map(({ key }) => key)
 }
 
 type RemovalContext = Pick<ClientRoom, 'store' | 'smallResults' | 'files' | 'drain' | 'log'>
 
 /**
- * Notes something of an ended payload's key, and then removes the payload. On a full disk its files
+ * Notes something of the keys of ended payloads, and then removes these. On a full disk their files
  * go first, for they may be what fills it.
  */
 export async function removeNoting(
   context: RemovalContext,
-  id: number,
+  ids: readonly number[],
   note: () => void,
 ): Promise<void> {
   try {
     note()
   } catch (error) {
     if (!isFullDatabase(error)) throw error
-    await context.files.remove(id)
+    for (const id of ids) await context.files.remove(id)
     note()
   }
-  await removePayload(context, id)
+  for (const id of ids) await removePayload(context, id)
 }
 
 /** Removes a payload from the table and from the disk. */
@@ -105,7 +111,7 @@ async function removePayload(
 ): Promise<void> {
   store.remove(id)
   smallResults.drop(id)
-  if (!(await files.remove(id))) log.warn({ payload: id }, `payload ${id} cannot be removed`)
+  if (!(await files.discard(id))) log.warn({ payload: id }, `payload ${id} cannot be removed`)
   drain.look()
 }
 

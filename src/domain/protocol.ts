@@ -55,7 +55,15 @@ export type PayloadReply = Static<typeof PayloadReply>
  */
 const serverIdPattern = '[0-9a-f]{16}'
 export const ServerId = Type.String({ pattern: `^${serverIdPattern}$` })
-export const Key = Type.String({ pattern: `^${serverIdPattern}-[0-9a-f]{32}$` })
+const keyPattern = `${serverIdPattern}-[0-9a-f]{32}`
+export const Key = Type.String({ pattern: `^${keyPattern}$` })
+
+/** So many keys are named by one call: they are in its path. */
+export const mostKeysAtOnce = 32
+/** Keys with commas between them. */
+export const Keys = Type.String({
+  pattern: `^${keyPattern}(,${keyPattern}){0,${mostKeysAtOnce - 1}}$`,
+})
 
 export const SubmitOptions = Type.Object({
   key: Key,

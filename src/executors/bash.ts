@@ -7,6 +7,7 @@ import { adopt } from './adopted.ts'
 import type { Execution, Executor, Task } from './executor.ts'
 import { ageMs, findLeftovers, idsStillRiseFrom, readStat, signal } from './processes.ts'
 import { readExit, takeStart } from './records.ts'
+import { Sessions } from './sessions.ts'
 import { Spawner } from './spawner/spawner.ts'
 import type { Shell } from './spawner/spawner.ts'
 import { alreadyStarted, noRecords } from './supervisor.ts'
@@ -16,6 +17,14 @@ import { Termination } from './termination.ts'
 /** In so short a time process ids cannot go all the way round. */
 const youngMs = 1_000
 
+/** What executions of one executor share. */
+type Shared = {
+  readonly start: Executor['start']
+  readonly sessions: Sessions
+  readonly killGraceMs: number
+  readonly log: Log
+}
+
 /** @param killGraceMs from SIGTERM to SIGKILL. */
 export function bashExecutor(killGraceMs: number, log: Log): Executor & AsyncDisposable {
   const spawner = new Spawner(log)
@@ -24,8 +33,9 @@ export function bashExecutor(killGraceMs: number, log: Log): Executor & AsyncDis
     crashPoint('run: spawning')
     const shell = await starting
     crashPoint('run: spawned')
-    return new BashExecution(task, shell, killGraceMs, log, start)
+    return new BashExecution(task, shell, shared)
   }
+  const shared: Shared = { start, sessions: new Sessions(), killGraceMs, log }
   return {
     start,
     prevent: async ({ paths }) => takeStart(paths.start),
@@ -38,9 +48,10 @@ class BashExecution implements Execution {
   readonly pid: number
   readonly ended: Promise<Exit | 'lost'>
   readonly #task: Task
+  readonly #shared: Shared
   readonly #log: Log
-  readonly #killGraceMs: number
   readonly #termination: Termination
+  readonly #leaveSession: (() => void)[] = []
   /** By the monotonic clock. */
   readonly #spawnedAt = performance.now()
   #hasEnded = false
@@ -48,16 +59,18 @@ class BashExecution implements Execution {
   #group: number | undefined
   /** Stands in when another supervising shell turns out to have started the script, or has to. */
   #other: Execution | undefined
-  readonly #start: Executor['start']
 
-  /** @param start starts a script. */
-  constructor(task: Task, shell: Shell, killGraceMs: number, log: Log, start: Executor['start']) {
+  constructor(task: Task, shell: Shell, shared: Shared) {
     this.#task = task
-    this.#start = start
-    this.#log = log
-    this.#killGraceMs = killGraceMs
+    this.#shared = shared
+    this.#log = shared.log
     this.pid = shell.pid
-    this.#termination = new Termination(killGraceMs, (name) => this.#signal(name), log)
+    this.#termination = new Termination(
+      shared.killGraceMs,
+      (name) => this.#signal(name),
+      shared.log,
+    )
+    this.#leaveSession.push(shared.sessions.begin(shell.pid))
     void this.#learnGroup(shell)
     this.ended = this.#finish(shell)
   }
@@ -77,6 +90,7 @@ class BashExecution implements Execution {
 
   async #learnGroup({ group }: Shell): Promise<void> {
     this.#group = await group
+    if (!this.#hasEnded) this.#leaveSession.push(this.#shared.sessions.begin(this.#group))
     this.#termination.ready()
   }
 
@@ -93,6 +107,7 @@ class BashExecution implements Execution {
   async #finish(shell: Shell): Promise<Exit | 'lost'> {
     const exitCode = await shell.exited
     this.#termination.end()
+    for (const leave of this.#leaveSession) leave()
     if (exitCode === 'unknown') return this.#followOther('lost')
     // Of a script that another one started nothing is left over: it runs.
     if (exitCode !== alreadyStarted) {
@@ -106,7 +121,7 @@ class BashExecution implements Execution {
     if (exitCode === alreadyStarted) return this.#followOther(notRun)
     if (shell.wasAhead && this.#group === undefined && !existsSync(this.#task.paths.start)) {
       this.#log.warn(`supervising shell ${this.pid} was gone before it had a script: another one`)
-      return this.#follow(await this.#start(this.#task))
+      return this.#follow(await this.#shared.start(this.#task))
     }
     return killReason !== null || exitCode === noRecords ? notRun : 'lost'
   }
@@ -116,7 +131,8 @@ class BashExecution implements Execution {
     if (this.#group !== undefined) signal(-this.#group, 'SIGKILL')
     const script = this.#group
     const above = script !== undefined && ranMs < youngMs && idsStillRiseFrom(script) ? script : 0
-    await endLeftovers(this.pid, this.#task.paths.tmp, this.#log, above)
+    const { sessions } = this.#shared
+    await endLeftovers(this.pid, this.#task.paths.tmp, this.#log, above, sessions)
   }
 
   /**
@@ -130,7 +146,7 @@ class BashExecution implements Execution {
     } catch (error) {
       this.#log.warn({ err: error }, 'it cannot be noted that a script is not to be started')
     }
-    const other = await adopt(this.#task, this.#killGraceMs, this.#log)
+    const other = await adopt(this.#task, this.#shared.killGraceMs, this.#log)
     return other ? this.#follow(other) : otherwise
   }
 

@@ -1,7 +1,8 @@
 /** Looking at and ending processes of this machine (Linux, proc(5)). */
-import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { systemCode } from '../domain/errors.ts'
+import type { Sessions } from './sessions.ts'
 
 /** A process is recognised by all three: its id alone may be another's by now. */
 export type ProcessIdentity = {
@@ -61,21 +62,25 @@ export function isSameProcess({ pid, startTime, bootId }: ProcessIdentity): bool
  *
  * @param session `null` where the supervising shell's id may be another process's by now.
  * @param above process ids up to this one are not looked at; see `idsStillRiseFrom`.
+ * @param others sessions of other payloads, whose processes are not looked at further.
  */
 export async function findLeftovers(
   session: number | null,
   tmpDirectory: string,
   above = 0,
+  others?: Sessions,
 ): Promise<number[]> {
   const marker = `TMPDIR=${tmpDirectory}`
   const belongs = (pid: number): boolean => {
     const stat = readStat(pid)
     if (!stat || stat.state === 'Z') return false
     if (stat.session === session) return true
+    if (others?.has(stat.session)) return false
     const environment = readProc(`/proc/${pid}/environ`)
     return environment?.split('\0').includes(marker) ?? false
   }
-  const asked = idsAbove(above).filter((pid) => pid !== process.pid && pid !== session)
+  const isAsked = (pid: number) => pid !== process.pid && pid !== session && !others?.has(pid)
+  const asked = idsAbove(above, isAsked)
   const found: number[] = []
   for (const [index, pid] of asked.entries()) {
     if (belongs(pid)) found.push(pid)
@@ -86,16 +91,15 @@ export async function findLeftovers(
 }
 
 /** Ids of processes above this one; the system lists all that there are, which takes its time. */
-function idsAbove(above: number): number[] {
+function idsAbove(above: number, isAsked: (pid: number) => boolean): number[] {
   const span = above === 0 ? Infinity : lastGivenId() - above
   // Where the last id cannot be known, all are looked at.
   if (!(span >= 0 && span <= atOnce)) {
     return readdirSync('/proc')
       .map(Number)
-      .filter((id) => id > above)
+      .filter((id) => id > above && isAsked(id))
   }
-  const ids = Array.from({ length: span }, (_, index) => above + 1 + index)
-  return ids.filter((id) => existsSync(`/proc/${id}`))
+  return Array.from({ length: span }, (_, index) => above + 1 + index).filter(isAsked)
 }
 
 /**

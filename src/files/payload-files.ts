@@ -32,6 +32,7 @@ import type { Content } from './durable.ts'
 import type { NewFile } from './new-file.ts'
 import { readIfThere } from './read.ts'
 import { removeTree } from './remove.ts'
+import { Trash } from './trash.ts'
 import { Workspace } from './workspace.ts'
 import type { Keeping } from './workspace.ts'
 
@@ -77,16 +78,20 @@ function pathsIn(directory: string) {
   }
 }
 
-export class PayloadFiles {
+export class PayloadFiles implements AsyncDisposable {
   readonly #root: string
   readonly #incoming: string
-  readonly #trash: string
+  readonly #trash: Trash
 
-  /** @param dataPath DATA_PATH */
-  constructor(dataPath: string) {
+  /**
+   * @param dataPath DATA_PATH
+   * @param onStuck called with a discarded payload's path when it cannot be removed; it is tried
+   *   again at the next start.
+   */
+  constructor(dataPath: string, onStuck: (path: string) => void = () => {}) {
     this.#root = resolve(dataPath, 'payloads')
     this.#incoming = join(this.#root, 'incoming')
-    this.#trash = join(this.#root, 'trash')
+    this.#trash = new Trash(join(this.#root, 'trash'), onStuck)
   }
 
   get lockFile(): string {
@@ -100,7 +105,7 @@ export class PayloadFiles {
   /** Makes the directories. */
   async prepare(): Promise<void> {
     await makeDirectoriesDurably(this.#incoming)
-    await makeDirectoriesDurably(this.#trash)
+    await makeDirectoriesDurably(this.#trash.directory)
   }
 
   paths(id: number): PayloadPaths {
@@ -143,14 +148,44 @@ export class PayloadFiles {
    */
   async remove(id: number): Promise<boolean> {
     const { directory } = this.paths(id)
-    const trash = join(this.#trash, `${id}-${randomUUID()}`)
     try {
-      renameSync(directory, trash)
+      const discarded = this.#hide(id)
+      return discarded === undefined || (await removeTree(discarded))
+    } catch {
+      return removeTree(directory)
+    }
+  }
+
+  /**
+   * Removes a payload from sight, and some time later from the disk.
+   *
+   * @returns `false` if it is there still; it is tried again at the next start. Never throws.
+   */
+  async discard(id: number): Promise<boolean> {
+    try {
+      if (this.#hide(id) !== undefined) this.#trash.filled()
+      return true
+    } catch {
+      return removeTree(this.paths(id).directory)
+    }
+  }
+
+  /** @returns where it is now; `undefined` if it was not there. */
+  #hide(id: number): string | undefined {
+    const discarded = join(this.#trash.directory, `${id}-${randomUUID()}`)
+    try {
+      renameSync(this.paths(id).directory, discarded)
     } catch (error) {
-      return systemCode(error) === 'ENOENT' || removeTree(directory)
+      if (systemCode(error) === 'ENOENT') return undefined
+      throw error
     }
     crashPoint('remove: out of sight')
-    return removeTree(trash)
+    return discarded
+  }
+
+  /** Removes what was discarded. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#trash[Symbol.asyncDispose]()
   }
 
   /**
@@ -160,7 +195,7 @@ export class PayloadFiles {
    */
   async removeLeftovers(): Promise<string[]> {
     const stuck: string[] = []
-    for (const parent of [this.#incoming, this.#trash]) {
+    for (const parent of [this.#incoming, this.#trash.directory]) {
       for (const name of await readdir(parent)) {
         if (!(await removeTree(join(parent, name)))) stuck.push(join(parent, name))
       }

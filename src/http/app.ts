@@ -23,7 +23,7 @@ export function createApp(log: Log, hint = '') {
     logger: false,
     // No limit on the time of a whole request: an upload may be slow.
     requestTimeout: 0,
-    routerOptions: { maxParamLength: 200 },
+    routerOptions: { maxParamLength: 2_000 },
     frameworkErrors: (error, request, reply) => void replyError(log, error, request, reply),
     ajv: { customOptions: { removeAdditional: false } },
     // Its own refusal has another shape than ours.

@@ -80,8 +80,8 @@ export function httpGateway({ call, connections }: Calls): ClientGateway {
       await expectJson(await call({ method: 'POST', url, signal }))
     },
 
-    async forget(address, key, signal) {
-      const url = beside(address, `payloads/${key}`)
+    async forget(address, keys, signal) {
+      const url = beside(address, `payloads/${keys.join(',')}`)
       const response = await call({ method: 'DELETE', url, signal })
       if (response.statusCode >= 300) throw await refusal(response)
       await response.body.dump()

@@ -75,8 +75,12 @@ export interface ClientGateway {
   /** Ends and removes what is held under a key, and refuses it for good. */
   cancel(address: ClientAddress, key: string, signal: AbortSignal): Promise<void>
 
-  /** Tells the client that its result is stored here. */
-  forget(address: ClientAddress, key: string, signal: AbortSignal): Promise<void>
+  /**
+   * Tells the client that these results are stored here.
+   *
+   * @param keys at most `mostKeysAtOnce`.
+   */
+  forget(address: ClientAddress, keys: readonly string[], signal: AbortSignal): Promise<void>
 
   /**
    * Notes how much has passed on each connection to a client.

@@ -8,8 +8,8 @@ import type { Log } from '../log.ts'
 import { Loop } from '../loop.ts'
 import type { ActiveJob, JobStore } from '../store/jobs.ts'
 import { backOffMs } from './back-off.ts'
+import type { Forgetter } from './forgetter.ts'
 import type { ClientGateway } from './gateway.ts'
-import { persist } from './persist.ts'
 import { recordEnd } from './record-end.ts'
 
 /** Results that are fetched at the same time from one client: none is to wait for another's. */
@@ -41,6 +41,7 @@ export type GetterContext = {
   readonly store: JobStore
   readonly files: JobFiles
   readonly gateway: ClientGateway
+  readonly forgetter: Forgetter
   readonly log: Log
 }
 
@@ -50,7 +51,6 @@ export class Getter {
   readonly #loop: Loop
   readonly #waiting = new Map<string, Fetch>()
   readonly #fetching = new Map<string, { readonly from: string; readonly task: Promise<void> }>()
-  readonly #forgetting = new Set<Promise<void>>()
   readonly #stopping = new AbortController()
 
   constructor(context: GetterContext) {
@@ -66,7 +66,7 @@ export class Getter {
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#loop.stop()
-    await Promise.all([...this.#fetching.values().map(({ task }) => task), ...this.#forgetting])
+    await Promise.all(this.#fetching.values().map(({ task }) => task))
   }
 
   /**
@@ -110,12 +110,12 @@ export class Getter {
 
   async #fetch(fetch: Fetch): Promise<void> {
     const { job, attempt } = fetch.active
-    const { store, files, gateway, log } = this.#context
+    const { store, files, gateway, forgetter, log } = this.#context
     try {
       const now = await store.findByKey(attempt.key)
       if (now?.job.attempt !== attempt.number || !isActive(now.job.status)) {
         // Its client has it still, and would keep it for a server that never asks again.
-        return this.#forget(fetch.active)
+        return forgetter.forget(fetch.active)
       }
       await files.demandRoom(fetch.end.result)
       const body = fetch.content
@@ -143,7 +143,7 @@ export class Getter {
       fetch.told = code || message
       return this.#tryAgain(fetch, error)
     }
-    this.#forget(fetch.active)
+    forgetter.forget(fetch.active)
   }
 
   async #tryAgain(fetch: Fetch, error: unknown): Promise<void> {
@@ -163,19 +163,5 @@ export class Getter {
     }
     fetch.notBefore = performance.now() + backOffMs(fetch.failures++)
     this.#waiting.set(attempt.key, fetch)
-  }
-
-  /** If the client cannot be told, it names the payload in its next snapshot. */
-  #forget({ attempt: { client, key }, job }: ActiveJob): void {
-    const { gateway, log } = this.#context
-    const { signal } = this.#stopping
-    const task = persist(() => gateway.forget(client, key, signal), signal)
-      .then(() => crashPoint('retrieve: forgotten'))
-      .catch((error: unknown) => {
-        if (signal.aborted) return
-        log.warn({ job: job.id }, `its client cannot be told to forget: ${messageOf(error)}`)
-      })
-      .finally(() => this.#forgetting.delete(task))
-    this.#forgetting.add(task)
   }
 }

@@ -103,7 +103,7 @@ export class Reconciler implements Omit<ClientListener, 'onFree' | 'onSilent'> {
   ): Promise<void> {
     const { gateway, log } = this.#context
     const isOver = active && isCurrent(active) && !isActive(active.job.status)
-    if (isOver && payloadEnded(status)) return gateway.forget(address, key, this.#stopping.signal)
+    if (isOver && payloadEnded(status)) return gateway.forget(address, [key], this.#stopping.signal)
     log.warn({ job: active?.job.id, key }, 'a client holds what is no current attempt: cancelling')
     await gateway.cancel(address, key, this.#stopping.signal)
   }

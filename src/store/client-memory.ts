@@ -22,10 +22,10 @@ export interface ClientMemory extends Disposable {
   refuse(key: string, nowMs: number): void
 
   /**
-   * The same for a key whose server has all that it wanted. It survives the end of this process;
-   * only a power cut could undo it, and no request outlives that.
+   * The same for keys whose server has all that it wanted. It survives the end of this process; only
+   * a power cut could undo it, and no request outlives that.
    */
-  forget(key: string, nowMs: number): void
+  forget(keys: readonly string[], nowMs: number): void
 
   /** Whether the key was refused or forgotten. */
   isRefused(key: string): boolean

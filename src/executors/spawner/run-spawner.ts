@@ -13,6 +13,8 @@ import { SupervisingShell } from './supervising-shell.ts'
 
 /** The script that was started just now has the processor first. */
 const aheadAfterMs = 200
+/** Whoever waits for the result of one that has ended has it first, too. */
+const soonMs = 10
 
 /** The one that was started ahead. */
 let next: SupervisingShell | undefined
@@ -41,7 +43,7 @@ async function start(message: StartMessage): Promise<void> {
       },
       onExit(exitCode) {
         tell({ id, is: 'exited', exitCode })
-        startAhead(common)
+        setTimeout(() => startAhead(common), soonMs)
       },
     })
     tell({ id, is: 'spawned', pid, wasAhead: ahead !== undefined })

@@ -19,8 +19,10 @@ export function createClientApp(steps: ClientSteps): App {
   app.addSchema(DrainReply)
   // Whoever names a key is in touch; after validation, so it is one.
   app.addHook('preHandler', async ({ params }) => {
-    const { key } = params as { key?: string }
-    if (key !== undefined) steps.contacts.touch(serverOf(key))
+    const { key, keys } = params as { key?: string; keys?: string }
+    for (const one of key === undefined ? (keys?.split(',') ?? []) : [key]) {
+      steps.contacts.touch(serverOf(one))
+    }
   })
   healthRoutes(app, steps)
   submitRoute(app, steps)

@@ -1,10 +1,10 @@
 /** Payloads by their keys, as our own servers ask for them. */
 import { Type } from 'typebox'
 import type { Static } from 'typebox'
-import { cancelKey, forgetKey, killKey } from '../../client/kill.ts'
+import { cancelKey, forgetKeys, killKey } from '../../client/kill.ts'
 import { result } from '../../client/retrieve.ts'
 import { Fault } from '../../domain/errors.ts'
-import { Key } from '../../domain/protocol.ts'
+import { Key, Keys } from '../../domain/protocol.ts'
 import type { KeyReply } from '../../domain/protocol.ts'
 import type { App } from '../app.ts'
 import { internal, job, json, shared, zip } from '../schemas.ts'
@@ -12,6 +12,7 @@ import { sendZip } from '../zip.ts'
 import type { ClientSteps } from './steps.ts'
 
 const KeyParams = Type.Object({ key: Key })
+const KeysParams = Type.Object({ keys: Keys })
 const known = (description: string) => json(shared<Static<typeof KeyReply>>('Key'), description)
 
 export function keyRoutes(app: App, steps: ClientSteps): void {
@@ -45,20 +46,21 @@ export function keyRoutes(app: App, steps: ClientSteps): void {
   )
 
   app.delete(
-    '/payloads/:key',
+    '/payloads/:keys',
     {
       schema: {
-        params: KeyParams,
+        params: KeysParams,
         response: {
-          204: Type.Null({ description: 'Nothing is held under this key any more.' }),
-          409: job('The payload has not ended.'),
+          204: Type.Null({ description: 'Nothing is held under these keys any more.' }),
+          409: job('A payload has not ended; the others are forgotten.'),
           ...malformed,
         },
       },
     },
     async (request, reply) => {
-      if (await forgetKey(steps, request.params.key)) return reply.code(204).send(null)
-      throw new Fault('conflict', 'the payload has not ended; it can only be cancelled')
+      const left = await forgetKeys(steps, request.params.keys.split(','))
+      if (left.length === 0) return reply.code(204).send(null)
+      throw new Fault('conflict', `it has not ended, and can only be cancelled: ${left.join(', ')}`)
     },
   )
 

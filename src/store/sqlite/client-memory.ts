@@ -100,15 +100,17 @@ class SqliteClientMemory implements ClientMemory {
   }
 
   refuse(key: string, nowMs: number): void {
-    this.#durably(() => this.forget(key, nowMs))
+    this.#durably(() => this.forget([key], nowMs))
   }
 
-  forget(key: string, nowMs: number): void {
+  forget(keys: readonly string[], nowMs: number): void {
     this.#guard.run(() => {
       this.#database.exec('begin immediate')
       try {
-        this.#statements.refuse.run(key, nowMs)
-        this.#statements.dropAccepted.run(key)
+        for (const key of keys) {
+          this.#statements.refuse.run(key, nowMs)
+          this.#statements.dropAccepted.run(key)
+        }
         this.#database.exec('commit')
       } finally {
         if (this.#database.isTransaction) this.#database.exec('rollback')
