@@ -10,9 +10,10 @@
  *     <DATA_PATH>/jobs/restoring         a restore was cut short: it has to be run again
  */
 import { randomUUID } from 'node:crypto'
-import { renameSync } from 'node:fs'
-import { open, readdir, rm, stat } from 'node:fs/promises'
+import { readdirSync, renameSync, statSync } from 'node:fs'
+import { open, readdir, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { crashPoint } from '../crash-points.ts'
 import { Fault, asFault, systemCode } from '../domain/errors.ts'
 import { saySize } from '../domain/free-space.ts'
@@ -32,6 +33,9 @@ import { Workspace } from './workspace.ts'
 
 /** One uploaded file: its path in the job, where it is, and its size. */
 export type InputFile = { readonly path: string; readonly file: string; readonly sizeBytes: number }
+
+/** So many files are looked at before somebody else may do something. */
+const atOnce = 64
 
 export class JobFiles {
   readonly #root: string
@@ -153,18 +157,18 @@ export class JobFiles {
   async inputs(id: number): Promise<InputFile[]> {
     const root = this.inputDirectory(id)
     try {
-      const entries = await readdir(root, { recursive: true, withFileTypes: true })
-      const files = entries
-        .filter((entry) => entry.isFile())
-        .map((entry) => join(entry.parentPath, entry.name))
-        .toSorted()
-      return await Promise.all(
-        files.map(async (file) => ({
-          path: file.slice(root.length + 1),
-          file,
-          sizeBytes: (await stat(file)).size,
-        })),
-      )
+      const files: InputFile[] = []
+      const directories = [root]
+      for (const directory of directories) {
+        for (const entry of readdirSync(directory, { withFileTypes: true })) {
+          const file = join(directory, entry.name)
+          if (entry.isDirectory()) directories.push(file)
+          if (!entry.isFile()) continue
+          files.push({ path: file.slice(root.length + 1), file, sizeBytes: statSync(file).size })
+          if (files.length % atOnce === 0) await setImmediate()
+        }
+      }
+      return files.toSorted((a, b) => (a.file < b.file ? -1 : 1))
     } catch (error) {
       if (systemCode(error) !== 'ENOENT') throw error
       throw new Fault('not_found', 'the uploaded files are gone from the disk', { cause: error })

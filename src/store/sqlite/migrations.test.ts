@@ -82,14 +82,21 @@ test('a database of the first version goes on as it was, with what has come sinc
 })
 
 /** What every version has that the one before has not, from the second on. */
-const signs = ['jobs_ages', 'is_flat', 'upload_fingerprint', 'attempts_open']
+const signs = [
+  'jobs_ages',
+  'is_flat',
+  'upload_fingerprint',
+  'attempts_open',
+  '(old.retry_at_ms is null) <>',
+]
 
 /** A database's version by its own word, and by what is in it. */
 function versionsOf(path: string): [number, number] {
   using database = new DatabaseSync(path)
   const told = Number(database.prepare('pragma user_version').get()?.['user_version'])
-  const schema = database.prepare("select sql from sqlite_schema where name in ('jobs', ?, ?)")
-  const rows = schema.all('jobs_ages', 'attempts_open').map((row) => String(row['sql']))
+  const schema = database.prepare("select sql from sqlite_schema where name in ('jobs', ?, ?, ?)")
+  const names = ['jobs_ages', 'attempts_open', 'jobs_count_update'] as const
+  const rows = schema.all(...names).map((row) => String(row['sql']))
   return [told, 1 + signs.filter((sign) => rows.some((sql) => sql.includes(sign))).length]
 }
 

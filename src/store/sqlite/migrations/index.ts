@@ -3,6 +3,7 @@ import { ages } from './0002-ages.ts'
 import { flatJobs } from './0003-flat-jobs.ts'
 import { promises } from './0004-promises.ts'
 import { openAttempts } from './0005-open-attempts.ts'
+import { fewerCounts } from './0006-fewer-counts.ts'
 
 /**
  * The steps from an empty database to the newest version, in order. A step that was released is
@@ -14,4 +15,5 @@ export const migrations: readonly string[] = [
   flatJobs,
   promises,
   openAttempts,
+  fewerCounts,
 ]
