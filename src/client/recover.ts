@@ -17,9 +17,6 @@ export async function recover(room: ClientRoom): Promise<void> {
     if (!manifest || isRefused(room, manifest)) await discard(room, id, manifest)
     else await recoverOne(room, manifest)
   }
-  for (const { key, bootId } of room.memory.accepted()) {
-    if (!store.findByKey(key)) refuseLost(room, key, bootId)
-  }
   const { active, running } = store.count()
   if (active > 0) log.info({ active, running }, `took back ${active} payloads, ${running} running`)
 }
@@ -34,26 +31,17 @@ function isRefused({ memory }: ClientRoom, { origin }: Manifest): boolean {
  * wrote before the other may not have been either.
  */
 async function lose(room: ClientRoom, manifest: Manifest): Promise<void> {
+  const { memory, events, log } = room
   const { id, origin } = manifest
-  room.log.error({ payload: id, job: origin?.jobId }, `payload ${id} is lost: ${restarted}`)
-  // Before it goes: what comes under this key again must not start its script once more.
-  if (origin) noteLoss(room, origin.key, restarted)
+  const message = "its client's machine was restarted"
+  log.error({ payload: id, job: origin?.jobId }, `payload ${id} is lost: ${message}`)
+  if (origin) {
+    // Before it goes: what comes under this key again must not start its script once more.
+    memory.refuse(origin.key, Date.now())
+    crashPoint('recover: loss refused')
+    events.noteLost(origin.key, message)
+  }
   await discard(room, id, manifest)
-}
-
-const restarted = "its client's machine was restarted"
-
-/** What was accepted, of which nothing is left on the disk. */
-function refuseLost(room: ClientRoom, key: string, bootId: string): void {
-  const message = bootId === room.bootId ? 'its files at its client are gone' : restarted
-  room.log.error({ key }, `a payload is lost: ${message}`)
-  noteLoss(room, key, message)
-}
-
-function noteLoss({ memory, events }: ClientRoom, key: string, message: string): void {
-  memory.refuse(key, Date.now())
-  crashPoint('recover: loss refused')
-  events.noteLost(key, message)
 }
 
 /** What lacks its manifest is no payload; what was cancelled is ended and goes. */
@@ -80,8 +68,6 @@ async function recoverOne(room: ClientRoom, manifest: Manifest): Promise<void> {
   if (!outcome && typeof manifest.bootId === 'string' && manifest.bootId !== room.bootId) {
     return lose(room, manifest)
   }
-  // The process that received it may not have come so far.
-  if (!outcome && manifest.origin) await room.memory.accept(manifest.origin.key, room.bootId)
   const payload = store.insert(manifest)
   if (typeof manifest.bootId !== 'string') runner.noteBefore(id)
   if (outcome) {

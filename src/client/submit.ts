@@ -1,7 +1,7 @@
-/** Takes a payload from a server: durable before it is answered. */
+/** Takes a payload from a server. */
 import { Compile } from 'typebox/compile'
 import { crashPoint } from '../crash-points.ts'
-import { Fault, asFault } from '../domain/errors.ts'
+import { Fault } from '../domain/errors.ts'
 import { isMarkerName } from '../domain/marker.ts'
 import type { Part } from '../domain/part.ts'
 import { SubmitOptions, optionsPart } from '../domain/protocol.ts'
@@ -35,10 +35,11 @@ export async function submit(
   using submission = room.drain.admit()
   let opened: Workspace | undefined
   // Not before it is known that it is wanted: a key that is here is answered on a full disk too.
-  // What has a key would be lost by a power cut in any case, for its script may have run; it is sent
-  // again, from the files of its server.
+  // What names our instance is lost by a power cut in any case, for its script may have run; it is
+  // sent again, from the files of its server, to what is another instance then.
+  let isForInstance = false
   const open = () =>
-    (opened ??= room.files.receive(origin === null ? 'durable' : 'until power cut'))
+    (opened ??= room.files.receive(isForInstance && room.bootId ? 'until power cut' : 'durable'))
   const { promise: over, resolve: isOver } = Promise.withResolvers<void>()
   const abort = new AbortController()
   abort.signal.addEventListener('abort', breakOff)
@@ -52,8 +53,9 @@ export async function submit(
         if (origin) throw new Fault('invalid', `part "${optionsPart}" was sent twice`)
         const { instance, ...options } = readOptions(part.value)
         origin = options
+        isForInstance = instance !== undefined
         room.contacts.touch(serverOf(origin.key))
-        if (instance !== undefined && instance !== room.memory.instance) throw forAnother()
+        if (instance !== undefined && instance !== room.instance) throw forAnother()
         const shortage = room.space.look()
         const present = claimKey(room, origin.key, submission, shortage)
         if (present) return present
@@ -93,13 +95,9 @@ async function take(
   const manifest = { id, origin, receivedAtMs: Date.now(), bootId: waits ? null : bootId }
   await files.publish(workspace, manifest)
   crashPoint('submit: published')
-  try {
-    if (origin) await memory.accept(origin.key, bootId)
-    crashPoint('submit: durable')
-    if (aborted.aborted) throw refusedKey()
-  } catch (error) {
+  if (aborted.aborted) {
     await files.remove(id)
-    throw asFault(error)
+    throw refusedKey()
   }
   if (waits) runner.noteBefore(id)
   const payload = store.insert(manifest)
@@ -117,7 +115,8 @@ function refusedKey(why = 'it was cancelled or forgotten'): Fault {
 function forAnother(): Fault {
   return new Fault(
     'gone',
-    'this was sent to an earlier instance of this client, whose data is gone',
+    'this was sent to an earlier instance of this client: its data is gone, or its machine was ' +
+      'restarted',
   )
 }
 

@@ -133,7 +133,8 @@ export class JobFiles {
   async publish(workspace: Workspace, id: number): Promise<void> {
     try {
       // It is found only when its row is committed, so its name need not wait for its content.
-      await all([workspace.flush(), workspace.publish(this.#directory(id))])
+      const published = workspace.publish(this.#directory(id))
+      await all([published, workspace.flush()])
     } catch (error) {
       await this.remove(id)
       throw error

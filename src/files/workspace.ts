@@ -23,7 +23,7 @@ export class Workspace {
   readonly #root: string
   readonly #keeping: Keeping
   readonly #paths = new PathSet()
-  readonly #directories = new Set<string>()
+  #directories = new Set<string>()
   readonly #flushes = new Set<Promise<void>>()
   #flushFault: unknown
   #isPublished = false
@@ -139,6 +139,8 @@ export class Workspace {
     } catch (error) {
       throw asFault(error)
     }
+    const from = this.#directory.length
+    this.#directories = new Set([...this.#directories].map((made) => target + made.slice(from)))
     this.#directory = target
     this.#isPublished = true
     if (this.isDurable) await syncDirectory(dirname(target))

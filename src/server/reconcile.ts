@@ -5,7 +5,7 @@
 import { crashPoint } from '../crash-points.ts'
 import { Fault, messageOf } from '../domain/errors.ts'
 import { isActive } from '../domain/job.ts'
-import type { ClientAddress } from '../domain/job.ts'
+import type { Attempt, ClientAddress } from '../domain/job.ts'
 import type { LostEvent, PayloadEvent, SnapshotEvent } from '../domain/protocol.ts'
 import { payloadEnded } from '../domain/payload.ts'
 import type { Log } from '../log.ts'
@@ -26,6 +26,9 @@ export type ReconcilerContext = {
   readonly resync: (address: ClientAddress) => void
 }
 
+/** Why a client has a payload no more that it took as another instance. */
+const newInstance = "its client's machine was restarted, or its data is gone"
+
 export class Reconciler implements Omit<ClientListener, 'onFree' | 'onSilent'> {
   readonly #context: ReconcilerContext
   readonly #instances = new Map<string, string>()
@@ -43,7 +46,10 @@ export class Reconciler implements Omit<ClientListener, 'onFree' | 'onSilent'> {
     const reasons = new Map(snapshot.lost?.map(({ key, message }) => [key, message]))
     for (const key of expected) {
       if (present.has(key)) continue
-      this.onLost(address, { key, message: reasons.get(key) ?? 'the client has it no more' })
+      this.#onLost(address, key, ({ instance }) => {
+        const isAnother = instance !== null && instance !== snapshot.instance
+        return reasons.get(key) ?? (isAnother ? newInstance : 'the client has it no more')
+      })
     }
     this.#do(address, 'terminate what is marked', () => this.#terminateMarked(address))
   }
@@ -58,11 +64,16 @@ export class Reconciler implements Omit<ClientListener, 'onFree' | 'onSilent'> {
     })
   }
 
-  onLost(address: ClientAddress, { key, message: reason }: LostEvent): void {
+  onLost(address: ClientAddress, { key, message }: LostEvent): void {
+    this.#onLost(address, key, () => message)
+  }
+
+  #onLost(address: ClientAddress, key: string, why: (attempt: Attempt) => string): void {
     this.#do(address, 'record a loss', async () => {
       const active = await this.#context.store.findByKey(key)
       if (!active) return
       const { job, attempt } = active
+      const reason = why(attempt)
       crashPoint('loss: heard')
       const learn = (is: 'lost' | 'unanswered') =>
         this.#context.store.learn(job.id, { is, attempt: attempt.number, reason }, Date.now())

@@ -6,10 +6,8 @@ import type { ClientMemory } from './client-memory.ts'
 /** Runs the suite; `open(name)` opens a memory that is new for each new name. */
 export function clientMemorySuite(name: string, open: (name: string) => ClientMemory): void {
   let memories = 0
-  const check = (behaviour: string, body: (name: string) => unknown): void => {
-    test(`${name}: ${behaviour}`, async () => {
-      await body(`memory-${memories++}`)
-    })
+  const check = (behaviour: string, body: (name: string) => void): void => {
+    test(`${name}: ${behaviour}`, () => body(`memory-${memories++}`))
   }
 
   check('ids never repeat within an instance, also over restarts', (at) => {
@@ -50,24 +48,5 @@ export function clientMemorySuite(name: string, open: (name: string) => ClientMe
     memory.dropRefusals(150)
     assert.equal(memory.isRefused('cancelled'), false)
     assert.ok(memory.isRefused('done') && memory.isRefused('done too'))
-  })
-
-  check('accepted keys are remembered, until they are refused or forgotten', async (at) => {
-    {
-      using memory = open(at)
-      await Promise.all(['one', 'two', 'three', 'four'].map((key) => memory.accept(key, 'boot')))
-      await memory.accept('one', 'another boot')
-      memory.forget(['two'], 100)
-      memory.refuse('three', 100)
-      await memory.accept('two', 'boot')
-    }
-    using memory = open(at)
-    const byKey = memory.accepted().toSorted((a, b) => (a.key < b.key ? -1 : 1))
-    assert.deepEqual(byKey, [
-      { key: 'four', bootId: 'boot' },
-      { key: 'one', bootId: 'boot' },
-    ])
-    assert.equal(memory.isRefused('one'), false)
-    assert.ok(memory.isRefused('two') && memory.isRefused('three'))
   })
 }

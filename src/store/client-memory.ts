@@ -1,6 +1,3 @@
-/** A key whose script may have been started, in that boot of the machine. */
-export type Accepted = { readonly key: string; readonly bootId: string }
-
 /** What a client remembers beside its payloads, across restarts. */
 export interface ClientMemory extends Disposable {
   /** New when the memory of payloads is gone. */
@@ -8,15 +5,6 @@ export interface ClientMemory extends Disposable {
 
   /** An id that no payload of this instance has or had, whatever process died in between. */
   nextPayloadId(): number
-
-  /**
-   * Notes that the script of the payload under this key may be started in this boot of the machine;
-   * durable when it resolves. A key that is refused stays so.
-   */
-  accept(key: string, bootId: string): Promise<void>
-
-  /** What was accepted, and neither refused nor forgotten since. */
-  accepted(): Accepted[]
 
   /** From now on a submission under this key is refused; durable when it returns. */
   refuse(key: string, nowMs: number): void

@@ -50,7 +50,10 @@ export class Told {
     }
   }
 
-  /** A client tells an end when its result is durable: it is how that attempt ended. */
+  /**
+   * An end that a client tells is how that attempt ended, but where the power was cut before its
+   * server had the result: a small one is not durable at once.
+   */
   hearClient(lines: readonly LogLine[], jobs: ReadonlyMap<number, JobDetails>): void {
     for (const { job: id, attempt, status, msg } of lines) {
       if (typeof id !== 'number' || !['Completed', 'Failed', 'Killed'].includes(String(status))) {
@@ -60,7 +63,9 @@ export class Told {
       const last = jobs.get(id)?.history.findLast((entry) => entry.attempt === attempt)
       // A script that failed may be run again.
       const isTrue =
-        last?.to === status || (status === 'Failed' && / \(run \d+ of /.test(last?.reason ?? ''))
+        last?.to === status ||
+        (status === 'Failed' && / \(run \d+ of /.test(last?.reason ?? '')) ||
+        /machine was restarted/.test(last?.reason ?? '')
       if (!isTrue) this.untrue.push(`a client said "${msg}", and it was: ${last?.reason}`)
     }
   }

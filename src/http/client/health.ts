@@ -12,7 +12,7 @@ type Health = Static<typeof ClientHealth>
 const nothingKnown = { active: 0, unfetched: 0, kept: 0 }
 
 export function healthRoutes(app: App, steps: ClientSteps): void {
-  const { store, memory, meter, slots, drain, space, log } = steps
+  const { store, instance, meter, slots, drain, space, log } = steps
   app.get('/', { schema: { response: { 200: message('There is.'), ...internal } } }, () => ({
     message: 'pong',
   }))
@@ -31,7 +31,7 @@ export function healthRoutes(app: App, steps: ClientSteps): void {
     async (_request, reply) => {
       const { draining } = drain
       const lowSpace = space.look() !== undefined
-      const known = { instance: memory.instance, load: meter.percent, slots, draining, lowSpace }
+      const known = { instance, load: meter.percent, slots, draining, lowSpace }
       try {
         store.check()
         return await reply.send({ status: 'ok', database: 'ok', ...known, ...drain.left })

@@ -50,7 +50,7 @@ export function payloadRoutes(app: App, steps: ClientSteps): void {
       if (payload.status === 'Completed') {
         return sendZip(reply, await result(steps, payload), `payload-${payload.id}.zip`)
       }
-      return reply.type('application/json').send(payloadReply(payload, steps.memory.instance))
+      return reply.type('application/json').send(payloadReply(payload, steps.instance))
     },
   )
 

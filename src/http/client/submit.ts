@@ -28,7 +28,7 @@ export function submitRoute(app: App, steps: ClientSteps): void {
     async (request) => {
       const { raw } = request
       const payload = await submit(steps, readParts(raw), () => raw.complete || raw.destroy())
-      return payloadReply(payload, steps.memory.instance)
+      return payloadReply(payload, steps.instance)
     },
   )
 }

@@ -3,12 +3,10 @@ import { randomBytes, randomInt } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
 import { crashPoint } from '../../crash-points.ts'
 import { messageOf } from '../../domain/errors.ts'
-import { sharedWork } from '../../domain/shared-work.ts'
-import type { Accepted, ClientMemory } from '../client-memory.ts'
+import type { ClientMemory } from '../client-memory.ts'
 import { StoreError } from './database.ts'
 import { DatabaseGuard } from './guard.ts'
 import type { OnBroken } from './guard.ts'
-import { Journal } from './journal.ts'
 import { integer, text } from './rows.ts'
 
 /** So many ids are reserved by one durable write; a restart skips what is left of them. */
@@ -30,8 +28,6 @@ create table if not exists client (
 create table if not exists refused_keys (key text primary key, at_ms integer not null)
   strict, without rowid;
 create index if not exists refused_keys_at on refused_keys (at_ms);
-create table if not exists accepted_keys (key text primary key, boot_id text not null)
-  strict, without rowid;
 `
 
 /**
@@ -46,10 +42,8 @@ export function openClientMemory(path: string, onBroken: OnBroken = () => {}): C
     const database = new DatabaseSync(path)
     database.exec('pragma journal_mode = wal; pragma synchronous = full;')
     database.exec(schema)
-    // What can wait for the disk is flushed by us, elsewhere.
     database.exec('pragma synchronous = normal')
-    const journal = path === ':memory:' ? undefined : new Journal(path)
-    return new SqliteClientMemory(database, new DatabaseGuard(path, onBroken), journal)
+    return new SqliteClientMemory(database, new DatabaseGuard(path, onBroken))
   } catch (error) {
     throw new StoreError(`cannot use ${path}: ${messageOf(error)}`, { cause: error })
   }
@@ -59,17 +53,13 @@ class SqliteClientMemory implements ClientMemory {
   readonly instance: string
   readonly #database: DatabaseSync
   readonly #guard: DatabaseGuard
-  readonly #journal: Journal | undefined
-  readonly #flush: () => Promise<void>
   readonly #statements: Statements
   #nextId: number
   #reservedId: number
 
-  constructor(database: DatabaseSync, guard: DatabaseGuard, journal: Journal | undefined) {
+  constructor(database: DatabaseSync, guard: DatabaseGuard) {
     this.#database = database
     this.#guard = guard
-    this.#journal = journal
-    this.#flush = sharedWork(() => guard.flush(async () => journal?.flush()))
     this.#statements = prepare(database)
     const first = [randomBytes(8).toString('hex'), randomInt(0, highestFirstId)] as const
     this.#durably(() => this.#statements.begin.run(...first))
@@ -89,16 +79,6 @@ class SqliteClientMemory implements ClientMemory {
     return this.#nextId++
   }
 
-  async accept(key: string, bootId: string): Promise<void> {
-    this.#guard.run(() => this.#statements.accept.run({ key, boot_id: bootId }))
-    await this.#flush()
-  }
-
-  accepted(): Accepted[] {
-    const rows = this.#guard.run(() => this.#statements.accepted.all())
-    return rows.map((row) => ({ key: text(row, 'key'), bootId: text(row, 'boot_id') }))
-  }
-
   refuse(key: string, nowMs: number): void {
     this.#durably(() => this.forget([key], nowMs))
   }
@@ -107,10 +87,7 @@ class SqliteClientMemory implements ClientMemory {
     this.#guard.run(() => {
       this.#database.exec('begin immediate')
       try {
-        for (const key of keys) {
-          this.#statements.refuse.run(key, nowMs)
-          this.#statements.dropAccepted.run(key)
-        }
+        for (const key of keys) this.#statements.refuse.run(key, nowMs)
         this.#database.exec('commit')
       } finally {
         if (this.#database.isTransaction) this.#database.exec('rollback')
@@ -137,7 +114,6 @@ class SqliteClientMemory implements ClientMemory {
   }
 
   [Symbol.dispose](): void {
-    this.#journal?.[Symbol.dispose]()
     this.#database.close()
   }
 }
@@ -149,10 +125,6 @@ function prepare(database: DatabaseSync) {
   return {
     begin: of('insert or ignore into client (id, instance, reserved_id) values (1, ?, ?)'),
     reserve: of('update client set reserved_id = ?'),
-    accept: of(`insert or ignore into accepted_keys (key, boot_id)
-      select :key, :boot_id where not exists (select 1 from refused_keys where key = :key)`),
-    accepted: of('select key, boot_id from accepted_keys'),
-    dropAccepted: of('delete from accepted_keys where key = ?'),
     refuse: of('insert or ignore into refused_keys (key, at_ms) values (?, ?)'),
     isRefused: of('select 1 from refused_keys where key = ?'),
     dropRefused: of('delete from refused_keys where at_ms < ?'),

@@ -2,8 +2,12 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { BrokenDatabase } from './guard.ts'
 import type { DatabaseGuard } from './guard.ts'
 
+/** So long a write waits for others that nobody is waiting for. */
+const patienceMs = 5
+
 type Write = {
   readonly run: () => unknown
+  readonly isPatient: boolean
   readonly resolve: (value: never) => void
   readonly reject: (reason: unknown) => void
 }
@@ -32,7 +36,8 @@ export class GroupCommit {
   readonly #context: GroupCommitContext
   readonly #changes: StatementSync
   #writes: Write[] = []
-  #isPlanned = false
+  #soon: NodeJS.Immediate | undefined
+  #later: NodeJS.Timeout | undefined
   /** Resolves when what was committed last is durable. */
   #flushing: Promise<void> | undefined
 
@@ -44,10 +49,12 @@ export class GroupCommit {
   /**
    * Runs `run` inside a transaction; resolves with its value when that is durable. What is asked for
    * by another one's `run` is part of the same transaction.
+   *
+   * @param isPatient whether it may wait for a few milliseconds, to be durable together with others.
    */
-  write<T>(run: () => T): Promise<T> {
+  write<T>(run: () => T, isPatient = false): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>()
-    this.#writes.push({ run, resolve, reject })
+    this.#writes.push({ run, isPatient, resolve, reject })
     this.#plan()
     return promise
   }
@@ -69,13 +76,11 @@ export class GroupCommit {
   }
 
   #plan(): void {
-    if (this.#isPlanned || this.#flushing || this.#writes.length === 0) return
+    if (this.#flushing || this.#writes.length === 0) return
     if (this.#context.database.isTransaction) return
-    this.#isPlanned = true
-    setImmediate(() => {
-      this.#isPlanned = false
-      this.#commit()
-    })
+    if (this.#writes.every(({ isPatient }) => isPatient)) {
+      this.#later ??= setTimeout(() => this.#commit(), patienceMs)
+    } else this.#soon ??= setImmediate(() => this.#commit())
   }
 
   /**
@@ -83,6 +88,10 @@ export class GroupCommit {
    * was committed shows when it is opened again.
    */
   #commit(): void {
+    clearImmediate(this.#soon)
+    clearTimeout(this.#later)
+    this.#soon = undefined
+    this.#later = undefined
     if (this.#flushing) return
     const { database, guard, flush, undone } = this.#context
     if (this.#writes.length === 0) return
@@ -104,7 +113,8 @@ export class GroupCommit {
       if (error instanceof BrokenDatabase) return
       if (database.isTransaction) database.exec('rollback')
       undone()
-      for (const write of writes) write.reject(error)
+      // Where it could not even begin, they are waiting still.
+      for (const write of [...writes, ...this.#writes.splice(0)]) write.reject(error)
       return
     }
     // What changed nothing, as a fact that is known already, has nothing to wait for.

@@ -282,13 +282,15 @@ class SqliteJobStore implements JobStore {
   }
 
   learn(id: number, fact: Fact, nowMs: number): Promise<Job | undefined> {
+    // These come one right after the other, and nobody waits for them.
+    const isPatient = fact.is === 'accepted' || fact.is === 'started'
     return this.#write(() => {
       const job = this.#find(id)
       if (!job) return undefined
       const changes = decide(job, fact, this.#rules, nowMs)
       if (changes.length === 0) return undefined
       return changes.reduce((before, change) => this.#step(before, change, nowMs), job)
-    })
+    }, isPatient)
   }
 
   async releaseRetries(nowMs: number): Promise<number | undefined> {
@@ -403,7 +405,7 @@ class SqliteJobStore implements JobStore {
     })
   }
 
-  #write<T>(body: () => T): Promise<T> {
+  #write<T>(body: () => T, isPatient = false): Promise<T> {
     return this.#commits.write(() => {
       const told = this.#changes.length
       try {
@@ -412,7 +414,7 @@ class SqliteJobStore implements JobStore {
         this.#changes.length = told
         throw error
       }
-    })
+    }, isPatient)
   }
 
   #tell(): void {
