@@ -5,6 +5,7 @@ import {
   asFault,
   isAbort,
   isFullDatabase,
+  isHeld,
   isOfDisk,
   messageOf,
   sqliteCode,
@@ -50,6 +51,14 @@ test('a journal whose index cannot grow is a full disk; other I/O errors of SQLi
   assert.equal(sqliteCode(failed(1034)), 1034)
   assert.equal(sqliteCode(new Error('x')), undefined)
   assert.equal(sqliteCode(undefined), undefined)
+})
+
+test('a database that another process holds is told from one that is broken', () => {
+  assert.deepEqual(
+    [5, 261, 517, 6, 10].map((code) => isHeld(failed(code))),
+    [true, true, true, false, false],
+  )
+  assert.equal(isHeld(new Error('x')), false)
 })
 
 test('a system code is there only where there is one', () => {

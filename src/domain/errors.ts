@@ -8,6 +8,8 @@
 /** What kind of trouble it is; `http/status.ts` gives each kind its HTTP status. */
 export type FaultCode =
   | 'invalid' // the request is wrong; sending it again changes nothing
+  | 'unauthenticated' // nobody knows who asks
+  | 'forbidden' // it is known who asks, and that is not enough
   | 'not_found'
   | 'conflict' // right in itself, but not now or not for this one
   | 'under_way' // another request is doing just this now: ask again when it has ended
@@ -63,6 +65,11 @@ const fullDatabase = new Set([13, 4874])
 /** Whether a statement failed because the disk of the database is full. */
 export function isFullDatabase(error: unknown): boolean {
   return fullDatabase.has(sqliteCode(error) ?? 0)
+}
+
+/** Whether a statement failed because another process is writing (SQLITE_BUSY, of any kind). */
+export function isHeld(error: unknown): boolean {
+  return ((sqliteCode(error) ?? 0) & 0xff) === 5
 }
 
 /** The extended result code of SQLite (https://www.sqlite.org/rescode.html), if it is its error. */

@@ -3,6 +3,8 @@ import type { FaultCode } from '../domain/errors.ts'
 /** The one table of error and HTTP status; the compiler asks for every code. */
 export const statusOf: Readonly<Record<FaultCode, number>> = {
   invalid: 400,
+  unauthenticated: 401,
+  forbidden: 403,
   not_found: 404,
   conflict: 409,
   under_way: 409,

@@ -1,9 +1,18 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { setTimeout as delay } from 'node:timers/promises'
+import { isHeld } from '../../domain/errors.ts'
 import { BrokenDatabase } from './guard.ts'
 import type { DatabaseGuard } from './guard.ts'
 
 /** So long a write waits for others that nobody is waiting for. */
 const patienceMs = 5
+
+/**
+ * Another process writes for a moment when a token is made or revoked. So long it is waited for,
+ * and asked again in between; SQLite's own waiting would hold up everything else.
+ */
+const heldWithinMs = 2_000
+const askAgainMs = 5
 
 type Write = {
   readonly run: () => unknown
@@ -40,6 +49,8 @@ export class GroupCommit {
   #later: NodeJS.Timeout | undefined
   /** Resolves when what was committed last is durable. */
   #flushing: Promise<void> | undefined
+  /** Resolves when another process that writes is to have ended that; it began then. */
+  #held: { readonly sinceMs: number; readonly pause: Promise<void> } | undefined
 
   constructor(context: GroupCommitContext) {
     this.#context = context
@@ -71,13 +82,14 @@ export class GroupCommit {
   async end(): Promise<void> {
     while (this.#writes.length > 0 || this.#flushing) {
       await this.durable()
+      await this.#held?.pause
       this.#commit()
     }
   }
 
   #plan(): void {
     if (this.#flushing || this.#writes.length === 0) return
-    if (this.#context.database.isTransaction) return
+    if (this.#held || this.#context.database.isTransaction) return
     if (this.#writes.every(({ isPatient }) => isPatient)) {
       this.#later ??= setTimeout(() => this.#commit(), patienceMs)
     } else this.#soon ??= setImmediate(() => this.#commit())
@@ -94,14 +106,19 @@ export class GroupCommit {
     this.#later = undefined
     if (this.#flushing) return
     const { database, guard, flush, undone } = this.#context
-    if (this.#writes.length === 0) return
+    if (this.#writes.length === 0) {
+      this.#held = undefined
+      return
+    }
     const writes: Write[] = []
     const settle: (() => void)[] = []
     let isChanged = false
+    let isBegun = false
     try {
       guard.run(() => {
         const before = this.#totalChanges()
         database.exec('begin immediate')
+        isBegun = true
         for (let write = this.#writes.shift(); write; write = this.#writes.shift()) {
           writes.push(write)
           settle.push(this.#runOne(write))
@@ -112,11 +129,14 @@ export class GroupCommit {
     } catch (error) {
       if (error instanceof BrokenDatabase) return
       if (database.isTransaction) database.exec('rollback')
+      if (!isBegun && isHeld(error) && this.#waitForOther()) return
+      this.#held = undefined
       undone()
       // Where it could not even begin, they are waiting still.
       for (const write of [...writes, ...this.#writes.splice(0)]) write.reject(error)
       return
     }
+    this.#held = undefined
     // What changed nothing, as a fact that is known already, has nothing to wait for.
     if (!flush || !isChanged) return this.#settle(settle)
     this.#flushing = guard.flush(flush).then(
@@ -124,6 +144,19 @@ export class GroupCommit {
       // The process ends: nobody is to go on.
       () => Promise.withResolvers<never>().promise,
     )
+  }
+
+  /** Tries again soon; false if it has waited for too long. */
+  #waitForOther(): boolean {
+    const sinceMs = this.#held?.sinceMs ?? performance.now()
+    if (performance.now() - sinceMs > heldWithinMs) return false
+    this.#held = { sinceMs, pause: this.#askAgain() }
+    return true
+  }
+
+  async #askAgain(): Promise<void> {
+    await delay(askAgainMs)
+    this.#commit()
   }
 
   /** Rows that this connection has ever changed, those that were rolled back too. */

@@ -4,6 +4,7 @@ import { flatJobs } from './0003-flat-jobs.ts'
 import { promises } from './0004-promises.ts'
 import { openAttempts } from './0005-open-attempts.ts'
 import { fewerCounts } from './0006-fewer-counts.ts'
+import { tokens } from './0007-tokens.ts'
 
 /**
  * The steps from an empty database to the newest version, in order. A step that was released is
@@ -16,4 +17,5 @@ export const migrations: readonly string[] = [
   promises,
   openAttempts,
   fewerCounts,
+  tokens,
 ]
