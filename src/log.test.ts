@@ -29,3 +29,15 @@ test('from debug on, all that goes with a message is on its line', async () => {
   assert.equal(lines.length, 3)
   assert.match(lines[0] ?? '', /INFO: job 7: Queued \{"job":7\}$/)
 })
+
+test('what looks like a token is masked, wherever it stands', async () => {
+  const terminal = new PassThrough()
+  const log = createReadableLog('debug', terminal)
+  const token = `jo_00c0ffee_${'ab'.repeat(32)}`
+  log.warn({ url: `/jobs/1?token=${token}`, err: new Error(token) }, `GET /${token}`)
+  await new Promise(setImmediate)
+  terminal.end()
+  const line = await text(terminal)
+  assert.match(line, /GET \/jo_00c0ffee_\*\*\*/)
+  assert.doesNotMatch(line, /abab/)
+})

@@ -1,8 +1,12 @@
 import { pino } from 'pino'
 import type { Logger } from 'pino'
 import { PinoPretty } from 'pino-pretty'
+import { maskTokens } from './domain/token.ts'
 
 export type Log = Logger
+
+/** Whatever strangers write where it is logged, such as a token in a URL. */
+const hooks = { streamWrite: maskTokens }
 
 /**
  * A structured log on standard output: lines for people on a terminal, JSON lines otherwise.
@@ -13,7 +17,7 @@ export function createLog(level: string): Log {
   return process.stdout.isTTY
     ? createReadableLog(level, process.stdout)
     : pino(
-        { level, timestamp: pino.stdTimeFunctions.isoTime, base: null },
+        { level, timestamp: pino.stdTimeFunctions.isoTime, base: null, hooks },
         pino.destination({ dest: 1, sync: true }),
       )
 }
@@ -28,5 +32,5 @@ export function createReadableLog(level: string, destination: NodeJS.WritableStr
     singleLine: !hideObject,
     translateTime: 'SYS:HH:MM:ss.l',
   })
-  return pino({ level, base: null }, lines)
+  return pino({ level, base: null, hooks }, lines)
 }

@@ -1,12 +1,20 @@
 /** From the command line to a running program. The only place that exits. */
 import { FatalError } from './cli/end-program.ts'
-import { backupHelp, generalHelp, importHelp, modeHelp, restoreHelp } from './cli/help.ts'
+import {
+  backupHelp,
+  generalHelp,
+  importHelp,
+  modeHelp,
+  restoreHelp,
+  tokenHelp,
+} from './cli/help.ts'
 import type { Running } from './cli/running.ts'
 import { StartError } from './cli/start-error.ts'
 import { version } from './cli/version.ts'
 import { readBackupConfig, readRestoreConfig } from './config/backup-config.ts'
 import { ConfigError, readClientConfig, readServerConfig } from './config/config.ts'
 import { readImportConfig } from './config/import-config.ts'
+import { readTokenConfig } from './config/token-config.ts'
 import type { Mode } from './config/settings.ts'
 import { armCrashPoint } from './crash-points.ts'
 import { readLicences } from './embedded.ts'
@@ -47,6 +55,13 @@ const commands: ReadonlyMap<string, Command> = new Map(
       run: async (args) => {
         const config = readRestoreConfig(args, process.env)
         return (await import('./cli/restore.ts')).runRestore(config, stopSignal(), say)
+      },
+    },
+    token: {
+      help: tokenHelp,
+      run: async (args) => {
+        const config = readTokenConfig(args, process.env)
+        return (await import('./cli/token.ts')).runToken(config, say, remark)
       },
     },
   }),
@@ -173,6 +188,10 @@ function say(text: string): void {
   // Who reads it may have seen enough, such as `head`.
   process.stdout.once('error', () => process.exit(0))
   process.stdout.write(`${text}\n`)
+}
+
+function remark(text: string): void {
+  process.stderr.write(`${text}\n`)
 }
 
 function exitWith(code: number, lines: readonly string[]): never {

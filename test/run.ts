@@ -59,7 +59,7 @@ const fewestTestFiles = 15
 /** Where a test drives the program under test through the harness, any build of it will do. */
 const drivesProgram = /\bLab\.create\(\)/
 /** But for those that build it themselves. */
-const builds = /'\.\/harness\/built\.ts'/
+const builds = /'\.\.?\/harness\/built\.ts'/
 
 /** Files of the domain without any rule in them. */
 const shapes = new Set(['log-level.ts', 'part.ts', 'protocol.ts'])
@@ -101,7 +101,7 @@ async function testEndToEnd(named: readonly string[]): Promise<boolean> {
     process.env['JO'] = join(root, 'dist', 'job-orchestrator')
   }
   const files: string[] = []
-  for (const file of named.length > 0 ? named : await find('test/*.test.ts')) {
+  for (const file of named.length > 0 ? named : await find('test/{,attacks/}*.test.ts')) {
     const code = await readFile(join(root, file), 'utf8')
     if (drivesProgram.test(code) && !builds.test(code)) files.push(file)
   }

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { chromium } from 'playwright-core'
 import { ensureCommand } from './harness/debian.ts'
 import { Lab } from './harness/lab.ts'
+import { makeToken } from './harness/tokens.ts'
 
 type Json = Readonly<Record<string, unknown>>
 type Operation = {
@@ -11,6 +12,7 @@ type Operation = {
   readonly tags?: readonly string[]
   readonly parameters?: readonly { name: string; in: string; required?: boolean; schema: Json }[]
   readonly requestBody?: { readonly content: Json }
+  readonly security?: readonly Json[]
   readonly responses: Readonly<Record<string, { description?: string; content?: Json }>>
 }
 type Document = Json & { readonly paths: Record<string, Record<string, Operation>> }
@@ -19,11 +21,20 @@ type Document = Json & { readonly paths: Record<string, Record<string, Operation
 const endpoints: Readonly<Record<string, readonly number[]>> = {
   'get /': [200, 500],
   'get /health': [200, 500, 503],
-  'post /upload': [200, 201, 400, 409, 413, 415, 422, 500, 507],
-  'get /download/{id}': [200, 400, 404, 500],
-  'get /download_partial/{id}': [200, 400, 404, 500, 503],
-  'post /terminate/{id}': [200, 202, 400, 404, 409, 500],
-  'get /jobs/{id}': [200, 400, 404, 500],
+  'post /upload': [200, 201, 400, 401, 403, 409, 413, 415, 422, 500, 507],
+  'get /download/{id}': [200, 400, 401, 403, 404, 500],
+  'get /download_partial/{id}': [200, 400, 401, 403, 404, 500, 503],
+  'post /terminate/{id}': [200, 202, 400, 401, 403, 404, 409, 500],
+  'get /jobs/{id}': [200, 400, 401, 403, 404, 500],
+}
+
+/** What a token needs for each; without one named here it needs none. */
+const scopes: Readonly<Record<string, string>> = {
+  'post /upload': 'submit',
+  'get /download/{id}': 'read',
+  'get /download_partial/{id}': 'read',
+  'post /terminate/{id}': 'terminate',
+  'get /jobs/{id}': 'read',
 }
 
 async function fetchDocument(address: string): Promise<Document> {
@@ -68,6 +79,8 @@ test('the document is OpenAPI 3.1 and has every endpoint with every status', asy
   for (const [method, path, operation] of operations) {
     const where = `${method} ${path}`
     assert.ok(operation.summary, where)
+    const scope = scopes[where]
+    assert.deepEqual(operation.security, scope === undefined ? [] : [{ token: [scope] }], where)
     assert.ok(operation.tags?.length, where)
     const placed = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
     const declared = (operation.parameters ?? []).filter((parameter) => parameter.in === 'path')
@@ -85,6 +98,9 @@ test('the document is OpenAPI 3.1 and has every endpoint with every status', asy
       assert.ok(content && Object.keys(content).length > 0, `${where} ${status}`)
     }
   }
+  const { securitySchemes } = document['components'] as { securitySchemes: Record<string, Json> }
+  const { type, scheme } = securitySchemes['token'] ?? {}
+  assert.deepEqual([Object.keys(securitySchemes), type, scheme], [['token'], 'http', 'bearer'])
   const upload = document.paths['/upload']?.['post']?.requestBody?.content
   assert.deepEqual(Object.keys(upload ?? {}), ['multipart/form-data'])
   const headers = document.paths['/upload']?.['post']?.parameters ?? []
@@ -184,6 +200,21 @@ test('the page works in a browser, and asks nobody else for anything', async (t)
   const live = health.locator('.live-responses-table .response').first()
   assert.match((await live.locator('.response-col_status').textContent()) ?? '', /^200/)
   assert.match((await live.textContent()) ?? '', /"reachable":\s*true/)
+
+  const id = await api.upload('true')
+  const token = await makeToken(lab, 'page', 'read')
+  await page.getByRole('button', { name: 'Authorize' }).first().click()
+  const dialogue = page.locator('.modal-ux')
+  await dialogue.locator('input').fill(token)
+  await dialogue.getByRole('button', { name: 'Apply credentials' }).click()
+  await dialogue.getByRole('button', { name: 'Close' }).click()
+  const jobs = page.locator('.opblock', { has: page.locator('[data-path="/jobs/{id}"]') })
+  await jobs.locator('.opblock-summary-control').click()
+  await jobs.getByRole('button', { name: 'Try it out' }).click()
+  await jobs.locator('[data-param-name="id"] input').fill(String(id))
+  await jobs.getByRole('button', { name: 'Execute' }).click()
+  const told = jobs.locator('.live-responses-table .response').first()
+  assert.match((await told.locator('.response-col_status').textContent()) ?? '', /^200/)
 
   assert.ok(
     asked.some((url) => url === `${origin}/health`),

@@ -4,12 +4,14 @@ import { backupFlags, restoreFlags } from '../config/backup-config.ts'
 import type { CommandFlags } from '../config/command-flags.ts'
 import { importFlags } from '../config/import-config.ts'
 import type { Mode } from '../config/settings.ts'
+import { createFlags } from '../config/token-config.ts'
 
 export const generalHelp = `Usage: job-orchestrator server [settings]
        job-orchestrator client [settings]
        job-orchestrator import --from FILE --data DIRECTORY [settings]
        job-orchestrator backup --to DIRECTORY [settings]
        job-orchestrator restore --from DIRECTORY [settings]
+       job-orchestrator token create|list|revoke [settings]
 
 Takes jobs over HTTP, runs them on compute nodes, and brings the results back.
 
@@ -18,6 +20,7 @@ Takes jobs over HTTP, runs them on compute nodes, and brings the results back.
   import    brings the jobs of a server of version 2.2.3 over, once
   backup    copies a server's database and files, while it runs
   restore   brings a backup back, while no server runs
+  token     makes, lists and revokes tokens, which applications send to a server
 
   --help       this text; after one of these, its settings
   --version    the version of this program
@@ -56,7 +59,7 @@ KB, MB, GB (a bare number is bytes). A flag wins over its environment variable.
 export function modeHelp(mode: Mode): string {
   const settings = settingsOf(mode).map(([, { flag, value, env, help, fallback }]) => {
     const usual = fallback[mode] === null ? '' : ` (${fallback[mode]})`
-    return `  --${flag} ${value}\n      ${env}: ${help}${usual}\n`
+    return `${`  --${flag} ${value}`.trimEnd()}\n      ${env}: ${help}${usual}\n`
   })
   return (
     `Usage: job-orchestrator ${mode} [settings]\n\n${purposes[mode]}\n\n` +
@@ -110,6 +113,26 @@ again; after one that was cut short it has to be.
   flagsHelp(restoreFlags) +
   `
 See docs/operations.md.
+`
+
+/** What can be said to `token`. */
+export const tokenHelp =
+  `Usage: job-orchestrator token create --name NAME --scope LIST [settings]
+       job-orchestrator token list [--db-path FILE]
+       job-orchestrator token revoke NAME|ID [--db-path FILE]
+
+Makes, lists and revokes the tokens that applications send to a server, in a header
+"Authorization: Bearer TOKEN". Works on the server's database, as the user that the
+server runs as, while it runs or not; what is revoked ends at once. A new token is
+told once, on standard output; only its hash is kept. From the first token on, the
+server lets nobody in without one, also when all have been revoked.
+
+create:
+` +
+  flagsHelp(createFlags) +
+  `
+Scopes: submit (upload), read (download, look at a job), terminate (end a job).
+See docs/security.md.
 `
 
 function flagsHelp({ own, settings, switches }: CommandFlags): string {

@@ -45,8 +45,16 @@ export async function takeLocks(
     held.use(
       takeLock(files.lockFile, advice ?? 'give each server its own --data-path and --db-path'),
     )
-    // A symbolic link is the same database.
-    const lockFile = `${await realpath(dbPath).catch(() => dbPath)}.lock`
-    held.use(takeLock(lockFile, advice ?? 'give each server its own --db-path and --data-path'))
+    held.use(
+      takeLock(
+        await lockFileOf(dbPath),
+        advice ?? 'give each server its own --db-path and --data-path',
+      ),
+    )
   })
+}
+
+/** Whoever holds this uses a server's database; a symbolic link is the same one. */
+export async function lockFileOf(dbPath: string): Promise<string> {
+  return `${await realpath(dbPath).catch(() => dbPath)}.lock`
 }

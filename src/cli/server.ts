@@ -22,13 +22,10 @@ import { Sender } from '../server/sender.ts'
 import { Terminator } from '../server/terminate.ts'
 import { UploadsUnderWay } from '../server/uploads-under-way.ts'
 import { JobWatch } from '../server/watch.ts'
-import type { JobChange, JobStore, ServiceBacklog } from '../store/jobs.ts'
-import { openJobStore } from '../store/sqlite/jobs.ts'
-import { endProgram } from './end-program.ts'
+import type { JobChange, ServiceBacklog } from '../store/jobs.ts'
 import { closeApp, listen } from './listen.ts'
-import { takeStore } from './own-store.ts'
+import { openStores } from './open-stores.ts'
 import type { Running } from './running.ts'
-import { starting } from './start-error.ts'
 import { version } from './version.ts'
 
 /** How long the start waits for the clients' answers before it tells who is there. */
@@ -42,7 +39,7 @@ const greetMs = 2_000
 export async function startServer(config: ServerConfig, log: Log): Promise<Running> {
   await using starts = new AsyncDisposableStack()
   const files = new JobFiles(config.dataPath)
-  const store = await openStore(config, files, log, starts)
+  const { store, tokens } = await openStores(config, files, log, starts)
   const { maxAgeMs } = config
   const lastSeenMs = await store.lastChangeAtMs()
   const reserve = new Reserve(`${resolve(config.dbPath)}.reserve`)
@@ -98,6 +95,7 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
   space.look()
   const app = await createServerApp({
     store,
+    tokens,
     files,
     space,
     gateway,
@@ -163,34 +161,6 @@ function readMaxRuntimes({ services }: ServerConfig): ReadonlyMap<string, number
   return new Map(
     services.flatMap(({ name, maxRuntimeMs: ms }) => (ms === null ? [] : [[name, ms] as const])),
   )
-}
-
-async function openStore(
-  config: ServerConfig,
-  files: JobFiles,
-  log: Log,
-  starts: AsyncDisposableStack,
-): Promise<JobStore> {
-  const { dbPath, maxAttempts } = config
-  await takeStore(config, files, starts)
-  return starting('cannot open the store', async () => {
-    const store = starts.use(openJobStore(dbPath, { maxAttempts }, endProgram))
-    crashPoint('open: database made')
-    await files.belongTo(store.serverId, await store.needsFiles())
-    crashPoint('open: owner noted')
-    await removeLeftovers(store, files, log)
-    return store
-  })
-}
-
-/** What earlier processes left of uploads and of jobs that are gone. */
-async function removeLeftovers(store: JobStore, files: JobFiles, log: Log): Promise<void> {
-  const { uploads, jobs } = await files.removeLeftovers((ids) => store.withoutFiles(ids))
-  if (uploads.removed > 0) log.info(`removed ${uploads.removed} unfinished uploads`)
-  if (jobs.removed > 0) log.info(`removed ${jobs.removed} directories that no job needs`)
-  for (const { directory, why } of [...uploads.stuck, ...jobs.stuck]) {
-    log.warn({ directory }, `${directory} is of no use and cannot be removed: ${why}`)
-  }
 }
 
 /** One screen: where it is, what it serves, and who is there. */

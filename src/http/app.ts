@@ -5,6 +5,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { Fault, asFault, isOfDisk } from '../domain/errors.ts'
 import type { JobReply } from '../domain/protocol.ts'
 import { JobReply as JobSchema, MessageReply } from '../domain/protocol.ts'
+import { maskTokens } from '../domain/token.ts'
 import type { Log } from '../log.ts'
 import { forNow, statusOf } from './status.ts'
 
@@ -75,8 +76,9 @@ function refuseWhileStopping(app: FastifyInstance): void {
   })
 }
 
+/** What is quoted of a request may be a token in the wrong place. */
 function refusal(message: string): JobReply {
-  return { id: 0, status: 'Unknown', message }
+  return { id: 0, status: 'Unknown', message: maskTokens(message) }
 }
 
 function replyError(

@@ -4,6 +4,8 @@
  * repeats an upload does not fill the disk.
  */
 import { crashPoint } from '../crash-points.ts'
+import { whyOutOfReach } from '../domain/access.ts'
+import type { Access } from '../domain/access.ts'
 import { Fault } from '../domain/errors.ts'
 import type { FileDigest } from '../domain/idempotency.ts'
 import { isUserId, safePath } from '../domain/names.ts'
@@ -28,14 +30,19 @@ export class Reception implements AsyncDisposable {
   /** The files; known only of an upload that has a key. */
   readonly digests: FileDigest[] = []
   readonly #context: ReceptionContext
+  readonly #access: Access
   readonly #key: string | undefined
   #workspace: Workspace | undefined
   #earlier: KeyedJob | undefined
   #claim: Disposable | undefined
 
-  /** @param key the Idempotency-Key, if it has one. */
-  constructor(context: ReceptionContext, key: string | undefined) {
+  /**
+   * @param access what who sends it may do.
+   * @param key the Idempotency-Key, if it has one.
+   */
+  constructor(context: ReceptionContext, access: Access, key: string | undefined) {
     this.#context = context
+    this.#access = access
     this.#key = key
   }
 
@@ -59,6 +66,9 @@ export class Reception implements AsyncDisposable {
 
   async #receiveField(name: string, value: string): Promise<void> {
     if (this.fields.has(name)) throw new Fault('invalid', `field "${name}" was sent twice`)
+    // Before anything is looked up for somebody else.
+    const refused = whyOutOfReach(this.#access, name, value)
+    if (refused !== undefined) throw new Fault('forbidden', refused)
     this.fields.set(name, value)
     if (name === 'user_id' && this.#key !== undefined && isUserId(value)) {
       await this.#identify(value, this.#key)

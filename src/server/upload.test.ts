@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { fullAccess } from '../domain/access.ts'
 import { Fault } from '../domain/errors.ts'
 import type { Part } from '../domain/part.ts'
 import { FreeSpace } from '../files/free-space.ts'
@@ -47,7 +48,7 @@ test('of uploads that come all the way to the store under one key, it takes one'
     const sent = scripts.map((script) => {
       const services = new Set(['example'])
       const all = { store, files, space, services, clients, underWay: new UploadsUnderWay() }
-      return upload(all, parts(script, others), key)
+      return upload(all, parts(script, others), fullAccess, key)
     })
     return Promise.allSettled(sent)
   }

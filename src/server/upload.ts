@@ -1,5 +1,7 @@
 /** The beginning of a job: its files are on disk and its row is committed before anybody hears. */
 import { crashPoint } from '../crash-points.ts'
+import { reaches } from '../domain/access.ts'
+import type { Access } from '../domain/access.ts'
 import { Fault } from '../domain/errors.ts'
 import { fingerprintOf } from '../domain/idempotency.ts'
 import type { Job } from '../domain/job.ts'
@@ -32,6 +34,7 @@ type Uploaded = { readonly job: Job; readonly isNew: boolean }
 /**
  * Takes an upload.
  *
+ * @param access what who sends it may do.
  * @param key its Idempotency-Key, if it has one.
  * @returns the queued job, durable; or how the job is that came under this key before.
  * @throws Fault when it is refused; nothing is left of it then, and its key is free.
@@ -39,9 +42,10 @@ type Uploaded = { readonly job: Job; readonly isNew: boolean }
 export async function upload(
   context: UploadContext,
   parts: AsyncIterable<Part>,
+  access: Access,
   key?: string,
 ): Promise<Uploaded> {
-  await using reception = new Reception(context, key)
+  await using reception = new Reception(context, access, key)
   await reception.receive(parts)
   const { fields, digests, earlier } = reception
   const { read, faults } = readUploadFields(fields)
@@ -49,14 +53,19 @@ export async function upload(
     key === undefined ? undefined : { key, fingerprint: fingerprintOf(read, digests) }
   if (earlier && idempotency) {
     if (faults.length > 0) throw new Fault('invalid', faults.join('; '))
-    return tellEarlier(context, earlier, idempotency)
+    return tellEarlier(context, earlier, idempotency, access)
   }
   const { asked, workspace } = check(context, read, faults, reception.workspace)
   const id = context.store.reserveId()
   crashPoint('upload: id reserved')
   await context.files.publish(workspace, id)
   crashPoint('upload: published')
-  const uploaded = await insert(context, { ...asked, id, isFlat: workspace.isFlat }, idempotency)
+  const uploaded = await insert(
+    context,
+    { ...asked, id, isFlat: workspace.isFlat },
+    access,
+    idempotency,
+  )
   crashPoint('upload: committed')
   return uploaded
 }
@@ -65,6 +74,7 @@ export async function upload(
 async function insert(
   context: UploadContext,
   newJob: NewJob,
+  access: Access,
   idempotency: Idempotency | undefined,
 ): Promise<Uploaded> {
   const { store, files } = context
@@ -73,7 +83,7 @@ async function insert(
     const inserted = await store.insertOnce(newJob, idempotency, Date.now())
     if (inserted.isNew) return inserted
     await files.remove(newJob.id)
-    return await tellEarlier(context, inserted, idempotency)
+    return await tellEarlier(context, inserted, idempotency, access)
   } catch (error) {
     await files.remove(newJob.id)
     throw error
@@ -85,12 +95,13 @@ async function tellEarlier(
   { store, clients }: UploadContext,
   earlier: KeyedJob,
   { key, fingerprint }: Idempotency,
+  access: Access,
 ): Promise<Uploaded> {
   const { id } = earlier.job
   if (earlier.fingerprint !== fingerprint) {
     throw new Fault(
       'mismatch',
-      `job ${id} came under the Idempotency-Key ${JSON.stringify(key)} with other fields or ` +
+      `${reaches(access, earlier.job) ? `job ${id}` : 'another upload'} came under the Idempotency-Key ${JSON.stringify(key)} with other fields or ` +
         'files: send just the same again to be told of it, or another key for another job',
     )
   }

@@ -22,16 +22,28 @@ const ends = new Set<unknown>(['Completed', 'Failed', 'Invalid', 'Killed'])
 export class Api {
   readonly address: string
   readonly #program: Program
+  readonly #headers: Readonly<Record<string, string>>
 
-  constructor(address: string, program: Program) {
+  constructor(address: string, program: Program, token?: string) {
     this.address = address
     this.#program = program
+    this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+  }
+
+  /** The same, with a token. */
+  as(token: string): Api {
+    return new Api(this.address, this.#program, token)
+  }
+
+  /** Any request. */
+  fetch(path: string, init: RequestInit = {}): Promise<Response> {
+    return fetch(this.address + path, { ...init, headers: this.#headers })
   }
 
   /** Sends a form, right or wrong. */
   async post(path: string, upload?: FormData): Promise<{ status: number; body: JobReply }> {
     const init = { method: 'POST', ...(upload && { body: upload }) }
-    const response = await fetch(this.address + path, init)
+    const response = await this.fetch(path, init)
     return { status: response.status, body: (await response.json()) as JobReply }
   }
 
@@ -45,16 +57,16 @@ export class Api {
   }
 
   async get(path: string): Promise<{ status: number; body: JobReply }> {
-    const response = await fetch(this.address + path)
+    const response = await this.fetch(path)
     return { status: response.status, body: (await response.json()) as JobReply }
   }
 
   async job(id: number): Promise<JobDetails> {
-    return (await (await fetch(`${this.address}/jobs/${id}`)).json()) as JobDetails
+    return (await (await this.fetch(`/jobs/${id}`)).json()) as JobDetails
   }
 
   async health(): Promise<ServerHealth> {
-    return (await (await fetch(`${this.address}/health`)).json()) as ServerHealth
+    return (await (await this.fetch('/health')).json()) as ServerHealth
   }
 
   terminate(id: number): Promise<{ status: number; body: JobReply }> {
@@ -63,7 +75,7 @@ export class Api {
 
   /** The files of `/download/{id}` or `/download_partial/{id}`; they have to be there. */
   async files(id: number, path: 'download' | 'download_partial' = 'download'): Promise<ZipEntries> {
-    const response = await fetch(`${this.address}/${path}/${id}`)
+    const response = await this.fetch(`/${path}/${id}`)
     const body = Buffer.from(await response.arrayBuffer())
     assert.equal(response.headers.get('content-type'), 'application/zip', body.toString())
     return readZip(body)

@@ -1,6 +1,7 @@
 /** The server's HTTP API. */
 import fastifySwagger from '@fastify/swagger'
 import type { Log } from '../../log.ts'
+import type { AdmitContext } from '../../server/admit.ts'
 import type { DownloadContext } from '../../server/download.ts'
 import type { HealthContext } from '../../server/health.ts'
 import type { Terminator } from '../../server/terminate.ts'
@@ -9,6 +10,7 @@ import type { JobWatch } from '../../server/watch.ts'
 import { JobDetails, ServerHealth } from '../../domain/protocol.ts'
 import { createApp } from '../app.ts'
 import type { App } from '../app.ts'
+import { guardDoors, tokenScheme } from './doors.ts'
 import { downloadRoutes } from './download.ts'
 import { healthRoutes } from './health.ts'
 import { jobRoutes } from './jobs.ts'
@@ -18,7 +20,8 @@ import { uploadRoute } from './upload.ts'
 
 export type ServerSteps = UploadContext &
   DownloadContext &
-  HealthContext & {
+  HealthContext &
+  AdmitContext & {
     readonly terminator: Pick<Terminator, 'terminate'>
     readonly watch: JobWatch
     readonly maxUploadSizeBytes: number
@@ -30,6 +33,7 @@ export async function createServerApp(steps: ServerSteps): Promise<App> {
   const app = createApp(steps.log)
   app.addSchema(JobDetails)
   app.addSchema(ServerHealth)
+  guardDoors(app, steps)
   await app.register(fastifySwagger, {
     openapi: {
       openapi: '3.1.0',
@@ -40,6 +44,7 @@ export async function createServerApp(steps: ServerSteps): Promise<App> {
         license: { name: 'MIT', identifier: 'MIT' },
       },
       servers: [{ url: '/' }],
+      components: { securitySchemes: { token: tokenScheme } },
       tags: [
         { name: 'jobs', description: 'The life of a job' },
         { name: 'operation', description: 'For operators and monitors' },
@@ -51,7 +56,9 @@ export async function createServerApp(steps: ServerSteps): Promise<App> {
     },
   })
   pageRoutes(app)
-  app.get(documentPath, { schema: { hide: true } }, () => app.swagger())
+  app.get(documentPath, { config: { scope: 'public' }, schema: { hide: true } }, () =>
+    app.swagger(),
+  )
   healthRoutes(app, steps)
   uploadRoute(app, steps)
   downloadRoutes(app, steps)

@@ -14,6 +14,7 @@ export function downloadRoutes(
   app.get(
     '/download/:id',
     {
+      config: { scope: 'read' },
       schema: {
         tags: ['jobs'],
         summary: 'The result of a job, or how the job is',
@@ -34,7 +35,7 @@ export function downloadRoutes(
     },
     async (request, reply) => {
       const { id } = request.params
-      await waitFor(context.watch, id, request.query)
+      await waitFor(context.watch, request)
       const found = await download(context, id)
       if (found.zip) return sendZip(reply, found.zip, `job-${id}.zip`)
       const { status, message } = found.job
@@ -45,6 +46,7 @@ export function downloadRoutes(
   app.get(
     '/download_partial/:id',
     {
+      config: { scope: 'read' },
       schema: {
         tags: ['jobs'],
         summary: 'The files of a job as they are now',

@@ -8,6 +8,7 @@ export function healthRoutes(app: App, context: HealthContext): void {
   app.get(
     '/',
     {
+      config: { scope: 'public' },
       schema: {
         tags: ['operation'],
         summary: 'Is anybody there?',
@@ -20,6 +21,7 @@ export function healthRoutes(app: App, context: HealthContext): void {
   app.get(
     '/health',
     {
+      config: { scope: 'public' },
       schema: {
         tags: ['operation'],
         summary: 'How the server, its services and their clients are',

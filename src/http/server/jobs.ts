@@ -10,6 +10,7 @@ export function jobRoutes(app: App, context: DescribeContext & { readonly watch:
   app.get(
     '/jobs/:id',
     {
+      config: { scope: 'read' },
       schema: {
         tags: ['jobs'],
         summary: 'All that is known of a job: its attempts and its history',
@@ -24,7 +25,7 @@ export function jobRoutes(app: App, context: DescribeContext & { readonly watch:
       },
     },
     async (request) => {
-      await waitFor(context.watch, request.params.id, request.query)
+      await waitFor(context.watch, request)
       return describeJob(context, request.params.id)
     },
   )

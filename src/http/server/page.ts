@@ -51,7 +51,7 @@ const pagePolicy =
   "object-src 'none'; style-src 'self' 'unsafe-inline'"
 
 export function pageRoutes(app: App): void {
-  const hide = { schema: { hide: true } }
+  const hide = { config: { scope: 'public' }, schema: { hide: true } } as const
   app.get('/swagger', hide, (_request, reply) => reply.redirect('/swagger-ui/'))
   app.get('/swagger-ui', hide, (_request, reply) => reply.redirect('/swagger-ui/'))
   for (const path of ['/swagger-ui/', '/swagger-ui/index.html']) {

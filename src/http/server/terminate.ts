@@ -10,6 +10,7 @@ export function terminateRoute(
   app.post(
     '/terminate/:id',
     {
+      config: { scope: 'terminate' },
       schema: {
         tags: ['jobs'],
         summary: 'End a job',

@@ -1,6 +1,8 @@
 import { Type } from 'typebox'
 import { upload } from '../../server/upload.ts'
 import type { UploadContext } from '../../server/upload.ts'
+import type { FastifyRequest } from 'fastify'
+import type { Part } from '../../domain/part.ts'
 import type { App } from '../app.ts'
 import { readParts } from '../multipart.ts'
 import { internal, job } from '../schemas.ts'
@@ -54,6 +56,7 @@ export function uploadRoute(
   app.post(
     '/upload',
     {
+      config: { scope: 'submit' },
       schema: {
         tags: ['jobs'],
         summary: 'Send a job',
@@ -81,11 +84,20 @@ export function uploadRoute(
     },
     async (request, reply) => {
       const key = readIdempotencyKey(request.raw)
-      const parts = readParts(request.raw, context.maxUploadSizeBytes)
-      const { job: taken, isNew } = await upload(context, parts, key)
+      const parts = whileAdmitted(request, readParts(request.raw, context.maxUploadSizeBytes))
+      const { job: taken, isNew } = await upload(context, parts, request.access, key)
       const { id, status, message } = taken
       if (!isNew) return reply.code(200).send({ id, status, message })
       return reply.code(201).send({ id, status, message: 'job queued' })
     },
   )
+}
+
+/** A body may take hours: who may not send any more when it ends has sent nothing. */
+async function* whileAdmitted(
+  request: Pick<FastifyRequest, 'admitAgain'>,
+  parts: AsyncGenerator<Part>,
+): AsyncGenerator<Part> {
+  yield* parts
+  request.admitAgain()
 }

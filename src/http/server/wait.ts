@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { Fault } from '../../domain/errors.ts'
 import { Wrong, parseDurationMs } from '../../domain/units.ts'
@@ -17,21 +18,25 @@ export const WaitQuery = Type.Object({
   ),
 })
 
+/** What asks about a job. */
+type Asking = Pick<FastifyRequest, 'admitAgain'> & {
+  readonly params: { readonly id: number }
+  readonly query: { readonly wait?: string }
+}
+
 /**
- * Waits for the end of a job as long as was asked for.
+ * Waits for the end of a job as long as was asked for. Who may not ask any more then is told nothing.
  *
- * @throws Fault `invalid` if that is no such time.
+ * @throws Fault `invalid` if that is no such time; `unauthenticated`.
  */
-export async function waitFor(
-  watch: JobWatch,
-  id: number,
-  { wait }: { readonly wait?: string },
-): Promise<void> {
+export async function waitFor(watch: JobWatch, request: Asking): Promise<void> {
+  const { wait } = request.query
   if (wait === undefined || wait === '0') return
   const waitMs = parseDurationMs(wait)
   if (waitMs instanceof Wrong || waitMs > longestWaitMs) {
     const said = JSON.stringify(wait.slice(0, 80))
     throw new Fault('invalid', `wait is ${said}: it must be a time of at most 60s, such as 30s`)
   }
-  await watch.final(id, waitMs)
+  await watch.final(request.params.id, waitMs)
+  request.admitAgain()
 }

@@ -62,6 +62,16 @@ export function openDatabase(path: string): DatabaseSync {
   }
 }
 
+/**
+ * Whether a database is of the version of this program.
+ *
+ * @throws StoreError if it is newer.
+ */
+export function isNewest(path: string): boolean {
+  using database = new DatabaseSync(path, { timeout: openWithinMs })
+  return versionOf(database, path) === migrations.length
+}
+
 /** Looks at the file's header alone, so that what is not ours stays as it is. */
 function refuseForeign(path: string): void {
   if (path === ':memory:' || !existsSync(path)) return
@@ -129,7 +139,8 @@ function checkIntegrity(database: DatabaseSync, path: string): void {
   }
 }
 
-function migrate(database: DatabaseSync, path: string): void {
+/** @throws StoreError if it is newer than we are. */
+function versionOf(database: DatabaseSync, path: string): number {
   const version = Number(database.prepare('pragma user_version').get()?.['user_version'])
   if (version > migrations.length) {
     throw new StoreError(
@@ -137,6 +148,11 @@ function migrate(database: DatabaseSync, path: string): void {
         `program knows ${migrations.length}); upgrade this program`,
     )
   }
+  return version
+}
+
+function migrate(database: DatabaseSync, path: string): void {
+  const version = versionOf(database, path)
   for (const [index, migration] of migrations.entries()) {
     if (index < version) continue
     database.exec('begin immediate')
