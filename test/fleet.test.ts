@@ -44,14 +44,14 @@ test(
         lab.client({
           name,
           through: [...hosts.on(name), 'taskset', '-c', `${name === 'idle' ? last : first}`],
-          args: ['--host', hosts.address(name), '--slots', String(slots)],
+          args: ['--host', hosts.address(name), '--insecure', '--slots', String(slots)],
         }),
       ),
     )
     const { program } = await lab.server({
       services: { example: clients.map(({ address }) => address) },
       through: hosts.on('server'),
-      args: ['--host', hosts.address('server')],
+      args: ['--host', hosts.address('server'), '--insecure'],
       env: { SERVICE_EXAMPLE_MAX_RUNS: '1000', SERVICE_EXAMPLE_RUNS_PER_USER: '1000' },
     })
     await using way = await hosts.wayTo('server', await program.address(), lab.directory)

@@ -20,6 +20,8 @@ test('the program tells its version and its help, and ends well', async () => {
     [['help'], /--version/],
     [['server', '--help'], /Usage: job-orchestrator server[^]*--db-path FILE[^]*SERVICE_<NAME>_/],
     [['server', '--version'], /^\d+\.\d+\.\d+/],
+    [['token', '--help'], /Usage: job-orchestrator token create[^]*--scope LIST[^]*--db-path FILE/],
+    [['token', 'create', '-h'], /Usage: job-orchestrator token create/],
     [['client', '-h'], /Usage: job-orchestrator client[^]*--slots NUMBER\n +SLOTS: /],
     // Help is had whatever else is wrong.
     [['server', '--port', 'x', '--help'], /--port NUMBER\n +PORT: .* \(5000\)/],
@@ -31,9 +33,9 @@ test('the program tells its version and its help, and ends well', async () => {
   }
 })
 
-test('a server on all addresses says so, and warns', async () => {
+test('a server that is open on all addresses says so, and warns', async () => {
   await using lab = await Lab.create()
-  const server = lab.program(['server', ...nowhere, 'data', '--host', '0.0.0.0'])
+  const server = lab.program(['server', ...nowhere, 'data', '--host', '0.0.0.0', '--insecure'])
   assert.match(await server.address(), /^http:\/\/0\.0\.0\.0:\d+$/)
   const warned = await server.line(({ level }) => level === 40)
   assert.match(
@@ -103,7 +105,7 @@ test('the port comes from --port, else from PORT, and 0 prints the one that was 
 test('an address that this machine does not have is said so', async () => {
   await using lab = await Lab.create()
   // TEST-NET-1 (RFC 5737) is nobody's.
-  const server = lab.program(['client', '--host', '192.0.2.1', ...nowhere, 'data'])
+  const server = lab.program(['client', '--host', '192.0.2.1', '--insecure', ...nowhere, 'data'])
   assert.match(
     await refusal(server),
     /cannot listen on 192\.0\.2\.1:0: this machine has no such address; give another --host$/,

@@ -24,6 +24,8 @@ import { openClientMemory } from '../store/sqlite/client-memory.ts'
 import { takeLock } from '../store/sqlite/lock.ts'
 import { openPayloadStore } from '../store/sqlite/payloads.ts'
 import { endProgram } from './end-program.ts'
+import { refuseExposure } from './exposure.ts'
+import type { Exposure } from './exposure.ts'
 import { closeApp, listen } from './listen.ts'
 import type { Running } from './running.ts'
 import { starting } from './start-error.ts'
@@ -44,6 +46,8 @@ export async function startClient(
   log: Log,
 ): Promise<Running> {
   await using starts = new AsyncDisposableStack()
+  const exposure = exposureOf(config)
+  await refuseExposure(exposure)
   const { dataPath, slots, killGraceMs, maxAgeMs } = config
   const files = starts.use(
     new PayloadFiles(dataPath, (path) => log.warn(`${path} cannot be removed`)),
@@ -108,7 +112,7 @@ export async function startClient(
     AbortSignal.timeout(stopMs).addEventListener('abort', () => hurry.abort())
     await runner.rest()
   })
-  const address = await listen(app, config.host, config.port, log)
+  const address = await listen(app, exposure, log)
   log.info({ version, address }, `job-orchestrator ${version}: client listening on ${address}`)
   log.info(
     { instance },
@@ -119,4 +123,15 @@ export async function startClient(
   }
   const running = starts.move()
   return { address, stop: () => running.disposeAsync(), drain: () => drain.begin() }
+}
+
+/** Here alone a client says whether who calls it has to prove who it is. */
+function exposureOf({ host, port, isInsecure }: ClientConfig): Exposure {
+  return {
+    host,
+    port,
+    isInsecure,
+    hasCredentials: false,
+    advice: 'A client has no credentials of its own yet: let it listen where only its server is',
+  }
 }

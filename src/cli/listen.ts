@@ -1,28 +1,29 @@
-import { BlockList } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import type { App } from '../http/app.ts'
 import type { Log } from '../log.ts'
+import { isLoopback } from './exposure.ts'
+import type { Exposure } from './exposure.ts'
 import { starting } from './start-error.ts'
 
 /** Requests under way may take so long to finish when the program stops. */
 const finishMs = 10_000
 
-const loopback = new BlockList()
-loopback.addSubnet('127.0.0.0', 8)
-loopback.addAddress('::1', 'ipv6')
-
 /**
- * Listens, and warns where others may reach it.
+ * Listens, and warns where others may reach it who need no credentials.
  *
  * @returns the address as it is, with the port that was taken.
  * @throws StartError if it cannot be had.
  */
-export async function listen(app: App, host: string, port: number, log: Log): Promise<string> {
+export async function listen(
+  app: App,
+  { host, port, hasCredentials }: Pick<Exposure, 'host' | 'port' | 'hasCredentials'>,
+  log: Log,
+): Promise<string> {
   await starting(`cannot listen on ${host}:${port}`, () => app.listen({ host, port }))
   // Fastify says 127.0.0.1 where it listens on all addresses.
   const { address, family, port: taken } = app.server.address() as AddressInfo
   const isIpv6 = family === 'IPv6'
-  if (!loopback.check(address, isIpv6 ? 'ipv6' : 'ipv4')) {
+  if (!hasCredentials && !isLoopback(address)) {
     log.warn(`${address} is not this machine's alone: who reaches it can run scripts as this user`)
   }
   return `http://${isIpv6 ? `[${address}]` : address}:${taken}`

@@ -1,6 +1,8 @@
-/** What a server remembers: opened, and owned by this process alone. */
+/** What a server remembers: opened, owned by this process alone, and closed to strangers. */
+import { resolve } from 'node:path'
 import type { ServerConfig } from '../config/config.ts'
 import { crashPoint } from '../crash-points.ts'
+import { tokenState } from '../domain/token.ts'
 import type { JobFiles } from '../files/job-files.ts'
 import type { Log } from '../log.ts'
 import type { JobStore } from '../store/jobs.ts'
@@ -8,12 +10,16 @@ import { openJobStore } from '../store/sqlite/jobs.ts'
 import { openTokenStore } from '../store/sqlite/tokens.ts'
 import type { TokenStore } from '../store/tokens.ts'
 import { endProgram } from './end-program.ts'
+import { refuseExposure } from './exposure.ts'
+import type { Exposure } from './exposure.ts'
 import { takeStore } from './own-store.ts'
 import { starting } from './start-error.ts'
 
 type Stores = {
   readonly store: JobStore
   readonly tokens: TokenStore
+  /** Who can reach the server, and what it takes. */
+  readonly exposure: Exposure
 }
 
 /**
@@ -35,12 +41,30 @@ export async function openStores(
     tokens: starts.use(openTokenStore(dbPath, endProgram)),
   }))
   crashPoint('open: database made')
+  const exposure = exposureOf(config, tokens)
+  await refuseExposure(exposure)
   return starting('cannot open the store', async () => {
     await files.belongTo(store.serverId, await store.needsFiles())
     crashPoint('open: owner noted')
     await removeLeftovers(store, files, log)
-    return { store, tokens }
+    return { store, tokens, exposure }
   })
+}
+
+function exposureOf(
+  { host, port, isInsecure, dbPath }: ServerConfig,
+  tokens: TokenStore,
+): Exposure {
+  const nowMs = Date.now()
+  return {
+    host,
+    port,
+    isInsecure,
+    hasCredentials: tokens.list().some((token) => tokenState(token, nowMs) === 'valid'),
+    advice:
+      'Make a token first, as the same user: job-orchestrator token create --db-path ' +
+      `${resolve(dbPath)} --name NAME --scope submit,read,terminate`,
+  }
 }
 
 /** What earlier processes left of uploads and of jobs that are gone. */

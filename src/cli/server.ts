@@ -39,7 +39,7 @@ const greetMs = 2_000
 export async function startServer(config: ServerConfig, log: Log): Promise<Running> {
   await using starts = new AsyncDisposableStack()
   const files = new JobFiles(config.dataPath)
-  const { store, tokens } = await openStores(config, files, log, starts)
+  const { store, tokens, exposure } = await openStores(config, files, log, starts)
   const { maxAgeMs } = config
   const lastSeenMs = await store.lastChangeAtMs()
   const reserve = new Reserve(`${resolve(config.dbPath)}.reserve`)
@@ -136,7 +136,7 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
   starts.defer(() => watch.release())
   // First of all: while requests finish, no job is begun.
   starts.defer(() => sender.rest())
-  const address = await listen(app, config.host, config.port, log)
+  const address = await listen(app, exposure, log)
   sender.start()
   cleaner.start()
   await greet(config, address, clients, log)

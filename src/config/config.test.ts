@@ -27,6 +27,7 @@ function faultsOf(mode: Mode, args: readonly string[], environment: Environment 
 const samples: Record<keyof typeof settings, readonly [string, unknown, string, unknown]> = {
   port: ['0', 0, '65535', 65_535],
   host: ['0.0.0.0', '0.0.0.0', '::1', '::1'],
+  isInsecure: ['yes', true, '0', false],
   dbPath: ['/srv/a.sqlite', '/srv/a.sqlite', './b', './b'],
   dataPath: ['/srv/data', '/srv/data', './data 2', './data 2'],
   maxAgeMs: ['2d', 172_800_000, '60', 60_000],
@@ -42,18 +43,21 @@ const samples: Record<keyof typeof settings, readonly [string, unknown, string, 
 
 describe('every setting', () => {
   for (const mode of ['server', 'client'] as const) {
-    for (const [name, { env, flag }] of settingsOf(mode)) {
+    for (const [name, { env, flag, value }] of settingsOf(mode)) {
       const [first, firstValue, second, secondValue] = samples[name]
 
       test(`${mode}: ${env} and --${flag} say the same, and the flag wins`, () => {
         assert.deepEqual(read(mode, [], { [env]: first })[name], firstValue)
-        assert.deepEqual(read(mode, [`--${flag}`, first])[name], firstValue)
+        assert.deepEqual(read(mode, [`--${flag}=${first}`])[name], firstValue)
         assert.deepEqual(read(mode, [`--${flag}=${second}`], { [env]: first })[name], secondValue)
+        if (value === '') assert.equal(read(mode, [`--${flag}`], { [env]: second })[name], true)
+        else assert.deepEqual(read(mode, [`--${flag}`, first])[name], firstValue)
       })
 
       test(`${mode}: an empty ${env} is as good as none, an empty --${flag} is a fault`, () => {
         assert.deepEqual(read(mode, [], { [env]: '' })[name], read(mode)[name])
         assert.deepEqual(faultsOf(mode, [`--${flag}=`]), [`--${flag} needs a value`])
+        if (value === '') return
         assert.deepEqual(faultsOf(mode, [`--${flag}`]), [`--${flag} needs a value`])
       })
     }
@@ -63,6 +67,7 @@ describe('every setting', () => {
     const { services: _services, warnings: _warnings, ...server } = read('server')
     const common = {
       host: '127.0.0.1',
+      isInsecure: false,
       dataPath: './data',
       maxAgeMs: 10 * 86_400_000,
       maxUploadSizeBytes: 400 * 1024 ** 2,
@@ -91,7 +96,7 @@ describe('every setting', () => {
       const known = settingsOf(mode)
       assert.ok(known.length >= 9)
       for (const [, { env, flag, value, fallback }] of known) {
-        const entry = help.split(`  --${flag} ${value}\n`)[1]?.split('\n')[0] ?? ''
+        const entry = help.split(`${`  --${flag} ${value}`.trimEnd()}\n`)[1]?.split('\n')[0] ?? ''
         assert.match(entry, new RegExp(`^ {6}${env}: \\w.*`), flag)
         if (fallback[mode] !== null) assert.ok(entry.endsWith(` (${fallback[mode]})`), entry)
       }
@@ -142,6 +147,7 @@ describe('a fault', () => {
   const wrong: readonly (readonly [Mode, keyof typeof settings, readonly string[]])[] = [
     ['server', 'port', ['-1', '65536', '80a', '1.5', '1e3', ' ', '0x50']],
     ['server', 'host', ['a b', 'http://localhost', 'a/b']],
+    ['server', 'isInsecure', ['maybe', '2']],
     ['server', 'maxAgeMs', ['0', '-1', '1 week', '1y', 'd', '10dd', '0.0001ms', '1e5']],
     ['server', 'maxUploadSizeBytes', ['0', '-5MiB', '1 XB', 'MiB', '1,5MB', '9007199254740993']],
     ['server', 'maxAttempts', ['0', '1001', 'many', '2.5']],

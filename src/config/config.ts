@@ -15,6 +15,7 @@ export type ServerConfig = Pick<
   Values,
   | 'port'
   | 'host'
+  | 'isInsecure'
   | 'dbPath'
   | 'dataPath'
   | 'maxAgeMs'
@@ -33,6 +34,7 @@ export type ClientConfig = Pick<
   Values,
   | 'port'
   | 'host'
+  | 'isInsecure'
   | 'dataPath'
   | 'maxAgeMs'
   | 'maxUploadSizeBytes'
@@ -115,11 +117,14 @@ function readSettings(
 }
 
 function readFlags(mode: Mode, args: readonly string[], faults: string[]): Map<string, string> {
-  const known = new Set(settingsOf(mode).map(([, setting]) => setting.flag))
+  const known = new Map(settingsOf(mode).map(([, { flag, value }]) => [flag, value !== '']))
   const { tokens } = parseArgs({
     args: [...args],
     options: Object.fromEntries(
-      Object.values(settings).map(({ flag }) => [flag, { type: 'string' as const }]),
+      Object.values(settings).map(({ flag, value }) => [
+        flag,
+        { type: value === '' ? ('boolean' as const) : ('string' as const) },
+      ]),
     ),
     strict: false,
     allowPositionals: true,
@@ -134,10 +139,10 @@ function readFlags(mode: Mode, args: readonly string[], faults: string[]): Map<s
       faults.push(`"${token.value}" means nothing here; settings are flags such as --port`)
     } else if (token.kind === 'option') {
       if (!known.has(token.name)) faults.push(unknownFlag(mode, token.rawName))
-      else if (token.value === undefined || token.value === '') {
+      else if (token.value === '' || (token.value === undefined && known.get(token.name))) {
         faults.push(`--${token.name} needs a value`)
       } else if (flags.has(token.name)) faults.push(`--${token.name} is given twice`)
-      else flags.set(token.name, token.value)
+      else flags.set(token.name, token.value ?? 'true')
     }
   }
   return flags

@@ -15,7 +15,7 @@ export type Mode = 'server' | 'client'
 export type Setting<T> = {
   readonly env: string
   readonly flag: string
-  /** Stands for the value in the help text. */
+  /** Stands for the value in the help text; empty: the flag alone says `true`. */
   readonly value: string
   readonly help: string
   readonly modes: readonly Mode[]
@@ -29,6 +29,11 @@ const same = (text: string | null) => ({ server: text, client: text })
 
 function parseHost(text: string): string | Wrong {
   return /^[\w.:%-]+$/.test(text) ? text : new Wrong('a host name or an IP address')
+}
+
+function parseSwitch(text: string): boolean | Wrong {
+  if (/^(1|true|yes|on)$/i.test(text)) return true
+  return /^(0|false|no|off)$/i.test(text) ? false : new Wrong('true or false')
 }
 
 function parseNames(text: string): readonly string[] | Wrong {
@@ -61,6 +66,15 @@ export const settings = {
     modes: both,
     fallback: same('127.0.0.1'),
     parse: parseHost,
+  },
+  isInsecure: {
+    env: 'INSECURE',
+    flag: 'insecure',
+    value: '',
+    help: 'listens where others reach it without credentials: something in front protects it',
+    modes: both,
+    fallback: same('false'),
+    parse: parseSwitch,
   },
   dbPath: {
     env: 'DB_PATH',
