@@ -14,6 +14,8 @@ export type Restored = {
   readonly asideDirectory: string | undefined
   /** So many ids are never given: those that were given after the backup are not known. */
   readonly leftOutIds: number
+  /** Whether tokens are as the server had them, and not as they were at the time of the backup. */
+  readonly areTokensKnown: boolean
 }
 
 /** Everything, in lines. */
@@ -32,6 +34,7 @@ export function restoreLines(what: Restored): string[] {
     ['set aside, database', what.asideDatabase ?? 'none'],
     ['next id', String(what.highestId + 1)],
     ['ids left out, for some may be taken', String(what.leftOutIds)],
+    ['tokens', what.areTokensKnown ? 'as they were last' : 'as in the backup: look at token list'],
   ]
   if (what.asideDirectory !== undefined) rows.push(['set aside in', what.asideDirectory])
   const troubles = lost

@@ -50,6 +50,7 @@ type Prepared = {
   readonly lastChangeAtMs: number | null
   readonly highestId: number
   readonly leftOutIds: number
+  readonly areTokensKnown: boolean
 }
 
 export class Restoring {
@@ -95,27 +96,34 @@ export class Restoring {
       plan = await this.#plan(kept, copied, stopping)
     }
     if (stopping.aborted) return undefined
-    const ids = await this.#ids(about)
-    await this.#database.finish(plan.lost, ids.highestId, Date.now())
-    return { ...about, plan, copied, ...ids }
+    const ids = await this.#since(about)
+    const { tokens, ...known } = ids
+    await this.#database.finish(plan.lost, { ...known, tokens }, Date.now())
+    return { ...about, plan, copied, ...known }
   }
 
-  /** Which ids are not to be given again, as far as that can be known. */
-  async #ids({ serverId, highestId }: { readonly serverId: string; readonly highestId: number }) {
+  /** Which ids are not to be given again, and which tokens there are, as far as that can be known. */
+  async #since({ serverId, highestId }: { readonly serverId: string; readonly highestId: number }) {
     const unfinished = await unfinishedRestore(this.#data)
     const replaced = [
       this.#places.database,
       ...(unfinished === undefined ? [] : [this.#database.asideFor(unfinished)]),
     ].map(askDatabase)
     const asides = this.#database.asides().map(askDatabase)
-    const areKnown = replaced.some((one) => one?.serverId === serverId)
+    const own = replaced.filter((one) => one?.serverId === serverId)
+    const areKnown = own.length > 0
     const known = [
       highestId,
       ...[...replaced, ...asides].map((one) => one?.highestId ?? 0),
       ...(await this.#data.ids()),
       ...(await idsAside(this.#data)),
     ].reduce((a, b) => Math.max(a, b))
-    return { highestId: known + (areKnown ? 0 : leftOutIds), leftOutIds: areKnown ? 0 : leftOutIds }
+    return {
+      highestId: known + (areKnown ? 0 : leftOutIds),
+      leftOutIds: areKnown ? 0 : leftOutIds,
+      areTokensKnown: areKnown,
+      tokens: own.flatMap((one) => one?.tokens ?? []),
+    }
   }
 
   async #plan(kept: KeptJobs, copied: Copied, signal: AbortSignal): Promise<RestorePlan> {

@@ -7,9 +7,19 @@ import { inspectDatabase, openDatabase } from './database.ts'
 import { reserveIdsUpTo } from './id-sequence.ts'
 import { openJobStore } from './jobs.ts'
 import { KeptJobs } from './kept-jobs.ts'
+import { mergeTokenRows, readTokenRows } from './kept-tokens.ts'
+import type { Row } from './rows.ts'
 
 /** A job that is not to be what it was, and why. */
 type Lost = { readonly id: number; readonly reason: string }
+
+/** What a backup does not know of the server that it is brought back to. */
+type Since = {
+  /** No id up to this one is to be given again. */
+  readonly highestId: number
+  /** Tokens, as they stand in the databases that are replaced. */
+  readonly tokens: readonly Row[]
+}
 
 const setAside = '.before-restore-'
 const lostAtOnce = 1000
@@ -35,8 +45,8 @@ export class RestoredDatabase {
     return KeptJobs.open(this.#path)
   }
 
-  /** Tells it which jobs have lost their files, and which ids are not to be given again. */
-  async finish(lost: readonly Lost[], highestId: number, nowMs: number): Promise<void> {
+  /** Tells it which jobs have lost their files, and what has been since. */
+  async finish(lost: readonly Lost[], { highestId, tokens }: Since, nowMs: number): Promise<void> {
     {
       // The rule is for jobs that clients lose; none does here.
       await using store = openJobStore(this.#path, { maxAttempts: 1 })
@@ -49,6 +59,7 @@ export class RestoredDatabase {
     }
     using database = openDatabase(this.#path)
     reserveIdsUpTo(database, highestId)
+    mergeTokenRows(database, tokens, nowMs)
   }
 
   /** What the database that is there is to be called, by the name of the restore. */
@@ -84,15 +95,13 @@ export class RestoredDatabase {
 }
 
 /** What a database says of itself; `undefined` if it is not there, or cannot be read. */
-export function askDatabase(
-  path: string,
-): { readonly serverId: string; readonly highestId: number } | undefined {
+export function askDatabase(path: string): (Since & { readonly serverId: string }) | undefined {
   try {
     // One that is no database any more is to be kept with its journal, which opening it removes.
     inspectDatabase(path)
     using kept = KeptJobs.open(path)
     const { serverId, highestId } = kept
-    return { serverId, highestId }
+    return { serverId, highestId, tokens: readTokenRows(kept.database) }
   } catch {
     return undefined
   }
