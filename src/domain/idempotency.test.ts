@@ -34,7 +34,8 @@ test('a fingerprint is the same in every version', () => {
 
 test('a key is of visible ASCII characters', () => {
   for (const key of ['a', '"quoted"', '~!@#', 'x'.repeat(255)]) assert.ok(isIdempotencyKey(key))
-  for (const key of ['', 'a b', 'a, b', 'é', '\t', 'a\n', 'x'.repeat(256)]) {
+  const token = `jo_00c0ffee_${'ab'.repeat(32)}`
+  for (const key of ['', 'a b', 'a, b', 'é', '\t', 'a\n', 'x'.repeat(256), token, `${token}-1`]) {
     assert.ok(!isIdempotencyKey(key), key)
   }
 })

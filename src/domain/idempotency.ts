@@ -4,6 +4,7 @@
  * is as good as none.
  */
 import { createHash } from 'node:crypto'
+import { maskTokens } from './token.ts'
 import type { UploadFields } from './upload-fields.ts'
 
 /** A file of an upload: its path in the job, and the SHA-256 of its content. */
@@ -26,8 +27,8 @@ export function fingerprintOf(
 
 /**
  * Whether it can be an Idempotency-Key: visible ASCII, so no spaces. Two headers of that name come
- * as one with a comma and a space.
+ * as one with a comma and a space. Nor is it an API token: keys are kept, and told.
  */
 export function isIdempotencyKey(text: string): boolean {
-  return /^[!-~]{1,255}$/.test(text)
+  return /^[!-~]{1,255}$/.test(text) && maskTokens(text) === text
 }

@@ -27,6 +27,8 @@ test('all that is wrong is told, with what would be right', () => {
     'field "max_attempts" must be a whole number from 1 to 100, not "0"',
     'field "max_runtime" must be a time such as 10d, 5min, 500ms or seconds, not "soon"',
   ])
+  const user_id = `jo_00c0ffee_${'ab'.repeat(32)}`
+  assert.match(read({ ...needed, user_id }).faults.join(), /^field "user_id" is an API token;/)
   assert.deepEqual(read({}).faults, ['field "user_id" is missing', 'field "service" is missing'])
   for (const max_attempts of ['', '101', '1.5', '-1', 'many']) {
     assert.equal(read({ ...needed, max_attempts }).faults.length, 1, max_attempts)

@@ -1,5 +1,6 @@
 /** The text fields of an upload: what they may be, and what they mean. */
 import { isUserId } from './names.ts'
+import { maskTokens } from './token.ts'
 import { Wrong, parseDurationMs, parseWhole } from './units.ts'
 
 /** Others may be there and mean nothing to us. */
@@ -30,6 +31,9 @@ export function readUploadFields(fields: ReadonlyMap<string, string>): {
   if (userId === undefined) faults.push('field "user_id" is missing')
   else if (!isUserId(userId)) {
     faults.push('field "user_id" must be 1 to 128 characters out of A-Z a-z 0-9 . _ @ -')
+  } else if (maskTokens(userId) !== userId) {
+    // It would be kept, and told to others.
+    faults.push('field "user_id" is an API token; it goes into the header Authorization alone')
   }
   const service = fields.get('service')?.toLowerCase()
   if (service === undefined) faults.push('field "service" is missing')

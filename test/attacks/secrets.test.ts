@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { form } from '../harness/api.ts'
 import { backUp } from '../harness/backups.ts'
 import { Lab } from '../harness/lab.ts'
+import { file, uploadRaw } from '../harness/raw.ts'
 import { makeToken, tokenCommand } from '../harness/tokens.ts'
 
 /** Files below a directory that hold these bytes, and how many were looked at. */
@@ -34,6 +35,11 @@ test('a token stands in no log, file, database, backup, script or history', asyn
   // What goes wrong with a token at hand.
   await portal.post('/upload')
   await portal.post('/upload', form('true', { user_id: '1', service: token }))
+  const mixedUp = await portal.post('/upload', form('true', { user_id: token, service: 'example' }))
+  assert.match(mixedUp.body.message, /"user_id" is an API token/)
+  const headers = { authorization: `Bearer ${token}`, 'idempotency-key': token }
+  const keyed = await uploadRaw(api.address, [file('run.sh', 'true')], undefined, headers)
+  assert.match(keyed.body.message, /no API token/)
   await portal.get(`/jobs/${token}`)
   await portal.get('/jobs/1?wait=x')
   await portal.get('/nosuch')

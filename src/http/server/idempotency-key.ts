@@ -14,7 +14,7 @@ export function readIdempotencyKey(request: IncomingMessage): string | undefined
   linger(request)
   throw new Fault(
     'invalid',
-    'the header Idempotency-Key must be 1 to 255 visible ASCII characters, without spaces, and ' +
-      'be there once',
+    'the header Idempotency-Key must be 1 to 255 visible ASCII characters, without spaces, ' +
+      'no API token, and be there once',
   )
 }
