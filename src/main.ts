@@ -15,6 +15,7 @@ import { readBackupConfig, readRestoreConfig } from './config/backup-config.ts'
 import { ConfigError, readClientConfig, readServerConfig } from './config/config.ts'
 import { readImportConfig } from './config/import-config.ts'
 import { readTokenConfig } from './config/token-config.ts'
+import { secretPrefix } from './config/settings.ts'
 import type { Mode } from './config/settings.ts'
 import { armCrashPoint } from './crash-points.ts'
 import { readLicences } from './embedded.ts'
@@ -158,6 +159,13 @@ function refuse(command: string, error: unknown): never {
   throw error
 }
 
+/** What this process starts gets its environment, and is not to get this. */
+function forgetSecrets(): void {
+  for (const name of Object.keys(process.env)) {
+    if (name.startsWith(secretPrefix)) delete process.env[name]
+  }
+}
+
 /** Each mode loads only what it needs: memory that is not there need not be copied by a fork. */
 function prepare(
   mode: Mode,
@@ -165,6 +173,7 @@ function prepare(
 ): { readonly log: Log; readonly start: () => Promise<Running> } {
   if (mode === 'server') {
     const config = readServerConfig(args, process.env)
+    forgetSecrets()
     const log = createLog(config.logLevel)
     return {
       log,
@@ -172,6 +181,7 @@ function prepare(
     }
   }
   const config = readClientConfig(args, process.env)
+  forgetSecrets()
   const log = createLog(config.logLevel)
   return {
     log,

@@ -14,7 +14,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   self: [],
   'crash-points': [],
   loop: ['log'],
-  config: ['domain'],
+  config: ['domain', 'trust'],
+  trust: ['domain', 'log'],
   store: ['domain', 'crash-points'],
   files: ['domain', 'crash-points'],
   executors: ['domain', 'files', 'log', 'crash-points', 'self'],
@@ -22,7 +23,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   backup: ['domain', 'store', 'files'],
   server: ['domain', 'store', 'files', 'loop', 'log', 'crash-points'],
   client: ['domain', 'store', 'files', 'loop', 'log', 'executors', 'crash-points'],
-  http: ['domain', 'files', 'server', 'client', 'log', 'embedded', 'crash-points'],
+  http: ['domain', 'files', 'server', 'client', 'log', 'embedded', 'crash-points', 'trust'],
   cli: [
     'crash-points',
     'domain',
@@ -37,6 +38,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'server',
     'client',
     'http',
+    'trust',
   ],
   main: ['cli', 'config', 'crash-points', 'log', 'embedded', 'executors'],
 }

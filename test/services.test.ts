@@ -56,6 +56,7 @@ test('a job waits for a client that comes later, and is run when it comes', asyn
     {
       url: `http://127.0.0.1:${port}/submit`,
       reachable: false,
+      trouble: `connect ECONNREFUSED 127.0.0.1:${port}`,
       older: null,
       draining: false,
       lowSpace: false,
@@ -117,6 +118,7 @@ test('/health counts what waits and what is active, and tells of each client', a
   const sight = {
     url,
     reachable: true,
+    trouble: null,
     older: false,
     draining: false,
     lowSpace: false,

@@ -20,6 +20,7 @@ import { FreeSpace } from '../files/free-space.ts'
 import { PayloadFiles } from '../files/payload-files.ts'
 import { createClientApp } from '../http/client/app.ts'
 import type { Log } from '../log.ts'
+import { Verifier } from '../trust/verifier.ts'
 import { openClientMemory } from '../store/sqlite/client-memory.ts'
 import { takeLock } from '../store/sqlite/lock.ts'
 import { openPayloadStore } from '../store/sqlite/payloads.ts'
@@ -29,6 +30,7 @@ import type { Exposure } from './exposure.ts'
 import { closeApp, listen } from './listen.ts'
 import type { Running } from './running.ts'
 import { starting } from './start-error.ts'
+import { followTrust } from './trust.ts'
 import { version } from './version.ts'
 
 /** What is being packed when the program stops may take so long, requests under way included. */
@@ -105,7 +107,9 @@ export async function startClient(
   const cleaner = new Cleaner({ ...context, maxAgeMs })
   starts.defer(() => cleaner.stop())
   cleaner.start()
-  const app = createClientApp({ ...room, meter })
+  const trust = followTrust(config, log, starts)
+  const verifier = trust.secrets && new Verifier(trust.secrets, log)
+  const app = createClientApp({ ...room, meter }, trust.tls, verifier)
   starts.defer(() => closeApp(app))
   // First of all: while requests finish, no script is started.
   starts.defer(async () => {
@@ -113,6 +117,7 @@ export async function startClient(
     await runner.rest()
   })
   const address = await listen(app, exposure, log)
+  for (const warning of config.warnings) log.warn(warning)
   log.info({ version, address }, `job-orchestrator ${version}: client listening on ${address}`)
   log.info(
     { instance },
@@ -126,12 +131,12 @@ export async function startClient(
 }
 
 /** Here alone a client says whether who calls it has to prove who it is. */
-function exposureOf({ host, port, isInsecure }: ClientConfig): Exposure {
+function exposureOf({ host, port, isInsecure, clusterSecret, tls }: ClientConfig): Exposure {
   return {
     host,
     port,
     isInsecure,
-    hasCredentials: false,
-    advice: 'A client has no credentials of its own yet: let it listen where only its server is',
+    hasCredentials: clusterSecret !== null || (tls.identity !== null && tls.ca !== null),
+    advice: 'Give it and its servers a secret (CLUSTER_SECRET_FILE)',
   }
 }

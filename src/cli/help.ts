@@ -50,6 +50,11 @@ Services (environment only; <NAME> may contain underscores):
   SERVICE_<NAME>_MAX_RUNTIME     longest time that a script may run (no limit)
 `
 
+const secretHelp = `
+By environment only, for a command line can be read by all:
+  CLUSTER_SECRET                 the secret itself, without a file
+`
+
 const units = `
 Times take ms, s, min, h, d (a bare number is seconds); sizes take KiB, MiB, GiB,
 KB, MB, GB (a bare number is bytes). A flag wins over its environment variable.
@@ -64,6 +69,7 @@ export function modeHelp(mode: Mode): string {
   return (
     `Usage: job-orchestrator ${mode} [settings]\n\n${purposes[mode]}\n\n` +
     `Settings: flag, environment variable, meaning, default in parentheses\n${settings.join('')}` +
+    secretHelp +
     (mode === 'server' ? serviceHelp : '') +
     units
   )

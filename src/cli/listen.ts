@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import type { App } from '../http/app.ts'
+import { isSecure } from '../http/secure.ts'
 import type { Log } from '../log.ts'
 import { isLoopback } from './exposure.ts'
 import type { Exposure } from './exposure.ts'
@@ -26,7 +27,7 @@ export async function listen(
   if (!hasCredentials && !isLoopback(address)) {
     log.warn(`${address} is not this machine's alone: who reaches it can run scripts as this user`)
   }
-  return `http://${isIpv6 ? `[${address}]` : address}:${taken}`
+  return `${isSecure(app.server) ? 'https' : 'http'}://${isIpv6 ? `[${address}]` : address}:${taken}`
 }
 
 /** Takes no more requests, and waits for those under way, but not for ever. */

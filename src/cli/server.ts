@@ -23,9 +23,11 @@ import { Terminator } from '../server/terminate.ts'
 import { UploadsUnderWay } from '../server/uploads-under-way.ts'
 import { JobWatch } from '../server/watch.ts'
 import type { JobChange, ServiceBacklog } from '../store/jobs.ts'
+import { Signer } from '../trust/signer.ts'
 import { closeApp, listen } from './listen.ts'
 import { openStores } from './open-stores.ts'
 import type { Running } from './running.ts'
+import { followTrust } from './trust.ts'
 import { version } from './version.ts'
 
 /** How long the start waits for the clients' answers before it tells who is there. */
@@ -44,7 +46,9 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
   const lastSeenMs = await store.lastChangeAtMs()
   const reserve = new Reserve(`${resolve(config.dbPath)}.reserve`)
   const cleaner = new Cleaner({ store, files, reserve, log, maxAgeMs, lastSeenMs })
-  const calls = starts.use(openCalls())
+  const trust = followTrust(config, log, starts)
+  const signer = trust.secrets && new Signer(trust.secrets)
+  const calls = starts.use(openCalls(trust.tls, signer))
   const gateway = httpGateway(calls)
   const olderOnes = olderGateway(calls.call)
   const watch = new JobWatch(store)
@@ -106,6 +110,7 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
     services,
     underWay: new UploadsUnderWay(),
     version,
+    tls: trust.tls,
     log,
     maxUploadSizeBytes: config.maxUploadSizeBytes,
   })

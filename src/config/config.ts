@@ -5,6 +5,8 @@ import { readServices } from './services.ts'
 import type { ServiceConfig } from './services.ts'
 import { settings } from './settings.ts'
 import type { Mode, Setting, SettingName } from './settings.ts'
+import { readTrust } from './trust.ts'
+import type { TrustConfig } from './trust.ts'
 
 type Values = {
   readonly [Name in SettingName]: Exclude<ReturnType<(typeof settings)[Name]['parse']>, Wrong>
@@ -25,10 +27,11 @@ export type ServerConfig = Pick<
   | 'clientLostAfterMs'
   | 'killGraceMs'
   | 'logLevel'
-> & {
-  readonly services: readonly ServiceConfig[]
-  readonly warnings: readonly string[]
-}
+> &
+  TrustConfig & {
+    readonly services: readonly ServiceConfig[]
+    readonly warnings: readonly string[]
+  }
 
 export type ClientConfig = Pick<
   Values,
@@ -42,11 +45,12 @@ export type ClientConfig = Pick<
   | 'killGraceMs'
   | 'passEnv'
   | 'logLevel'
-> & {
-  /** `null`: as many as are sent. */
-  readonly slots: number | null
-  readonly warnings: readonly string[]
-}
+> &
+  TrustConfig & {
+    /** `null`: as many as are sent. */
+    readonly slots: number | null
+    readonly warnings: readonly string[]
+  }
 
 /** The configuration is wrong; `faults` has a line for each fault there is. */
 export class ConfigError extends Error {
@@ -67,14 +71,18 @@ export function readServerConfig(args: readonly string[], environment: Environme
   const warnings: string[] = []
   const values = readSettings('server', args, environment, faults)
   const services = readServices(environment, faults, warnings)
-  return finish({ ...values, services, warnings }, faults)
+  const trust = readTrust('server', values, environment, faults, warnings)
+  return finish({ ...values, ...trust, services, warnings }, faults)
 }
 
 /** @throws ConfigError with all that is wrong. */
 export function readClientConfig(args: readonly string[], environment: Environment): ClientConfig {
   const faults: string[] = []
+  const warnings: string[] = []
   const { slots, passEnv, ...values } = readSettings('client', args, environment, faults)
-  return finish({ ...values, slots: slots ?? null, passEnv: passEnv ?? [], warnings: [] }, faults)
+  const trust = readTrust('client', values, environment, faults, warnings)
+  const own = { slots: slots ?? null, passEnv: passEnv ?? [], warnings }
+  return finish({ ...values, ...trust, ...own }, faults)
 }
 
 function finish<C extends object>(config: C, faults: readonly string[]): Readonly<C> {

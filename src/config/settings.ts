@@ -24,6 +24,9 @@ export type Setting<T> = {
   readonly parse: (text: string) => T | Wrong
 }
 
+/** Variables that begin so are never handed on, to nobody. */
+export const secretPrefix = 'CLUSTER_SECRET'
+
 const both: readonly Mode[] = ['server', 'client']
 const same = (text: string | null) => ({ server: text, client: text })
 
@@ -38,6 +41,9 @@ function parseSwitch(text: string): boolean | Wrong {
 
 function parseNames(text: string): readonly string[] | Wrong {
   const names = text.split(',').map((name) => name.trim())
+  if (names.some((name) => name.startsWith(secretPrefix))) {
+    return new Wrong(`names of variables without ${secretPrefix}..., which no script gets`)
+  }
   return names.every((name) => /^[A-Za-z_]\w*$/.test(name))
     ? names
     : new Wrong('names of variables, separated by commas')
@@ -147,6 +153,42 @@ export const settings = {
     modes: both,
     fallback: same('5s'),
     parse: parseShortDurationMs,
+  },
+  clusterSecretFile: {
+    env: 'CLUSTER_SECRET_FILE',
+    flag: 'cluster-secret-file',
+    value: 'FILE',
+    help: 'the secret that servers and clients share; two lines: either is accepted',
+    modes: both,
+    fallback: same(null),
+    parse: (text: string) => text,
+  },
+  tlsCert: {
+    env: 'TLS_CERT',
+    flag: 'tls-cert',
+    value: 'FILE',
+    help: 'listens with TLS and this certificate; a server shows it to clients, too',
+    modes: both,
+    fallback: same(null),
+    parse: (text: string) => text,
+  },
+  tlsKey: {
+    env: 'TLS_KEY',
+    flag: 'tls-key',
+    value: 'FILE',
+    help: 'the key of that certificate',
+    modes: both,
+    fallback: same(null),
+    parse: (text: string) => text,
+  },
+  tlsCa: {
+    env: 'TLS_CA',
+    flag: 'tls-ca',
+    value: 'FILE',
+    help: 'authorities: a client admits only servers with a certificate of theirs, and vice versa',
+    modes: both,
+    fallback: same(null),
+    parse: (text: string) => text,
   },
   slots: {
     env: 'SLOTS',

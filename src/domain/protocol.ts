@@ -211,6 +211,9 @@ export type JobDetails = Static<typeof JobDetails>
 const ClientSight = Type.Object({
   url: Type.String(),
   reachable: Type.Boolean(),
+  trouble: Type.Union([Type.String(), Type.Null()], {
+    description: 'Why it is not reachable; null while it is, or was not tried yet.',
+  }),
   older: Type.Union([Type.Boolean(), Type.Null()], {
     description: 'It is of version 2.2.3, and is polled; null before it was reached.',
   }),

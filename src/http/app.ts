@@ -7,6 +7,8 @@ import type { JobReply } from '../domain/protocol.ts'
 import { JobReply as JobSchema, MessageReply } from '../domain/protocol.ts'
 import { maskTokens } from '../domain/token.ts'
 import type { Log } from '../log.ts'
+import { followTls, httpsOptions } from './secure.ts'
+import type { Secure } from './secure.ts'
 import { forNow, statusOf } from './status.ts'
 
 export type App = ReturnType<typeof createApp>
@@ -18,8 +20,9 @@ const retryAfterSeconds = 1
  * A Fastify instance that answers every error in the one shape, and leaves bodies alone.
  *
  * @param hint for who asks for what there is not.
+ * @param secure how it listens with TLS, if it does.
  */
-export function createApp(log: Log, hint = '') {
+export function createApp(log: Log, hint = '', secure?: Secure) {
   const app = fastify({
     logger: false,
     // No limit on the time of a whole request: an upload may be slow.
@@ -29,7 +32,9 @@ export function createApp(log: Log, hint = '') {
     ajv: { customOptions: { removeAdditional: false } },
     // Its own refusal has another shape than ours.
     return503OnClosing: false,
+    ...httpsOptions(secure),
   }).withTypeProvider<TypeBoxTypeProvider>()
+  if (secure) followTls(app.server, secure, log)
   refuseWhileStopping(app)
   app.addSchema(JobSchema)
   app.addSchema(MessageReply)

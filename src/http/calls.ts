@@ -1,12 +1,16 @@
 /** One call to a client, and what can be made of its answer. */
 import type { Readable } from 'node:stream'
-import { Agent, buildConnector, errors, request } from 'undici'
+import { Agent, errors, request } from 'undici'
 import type { Dispatcher } from 'undici'
 import { Fault, isAbort, messageOf } from '../domain/errors.ts'
 import type { ClientAddress } from '../domain/job.ts'
+import { keyHeader } from '../domain/protocol.ts'
+import type { Tls } from '../trust/certificates.ts'
+import type { Current } from '../trust/from-files.ts'
+import type { Signer, Signing } from '../trust/signer.ts'
 import { Connections } from './connections.ts'
+import { tlsConnector } from './connector.ts'
 
-const connectMs = 5_000
 /** From the end of the request to the first byte of the answer; clients flush before they answer. */
 const firstByteMs = 60_000
 const betweenBytesMs = 30_000
@@ -15,11 +19,16 @@ const mostIdleMs = 5_000
 /** Longest answer that is read into memory. */
 const longestAnswerBytes = 64 * 1024
 
+/** A client that wants another certificate than ours says no more than this. */
+const closedHint = ' (where it has a TLS_CA, its log says whether it wants another certificate)'
+
 type CallOptions = {
   readonly method: Dispatcher.HttpMethod
   readonly url: string | URL
   readonly headers?: Record<string, string>
   readonly body?: Readable
+  /** What its body is signed with too; without one it is signed here, if it is to be signed. */
+  readonly signing?: Signing | undefined
   readonly signal?: AbortSignal
   readonly headersTimeout?: number
   readonly bodyTimeout?: number
@@ -29,12 +38,17 @@ type CallOptions = {
 export type Call = (options: CallOptions) => Promise<Dispatcher.ResponseData>
 
 /** How clients are called, and the connections that are open to them. */
-export type Calls = { readonly call: Call; readonly connections: Connections }
+export type Calls = {
+  readonly call: Call
+  readonly connections: Connections
+  /** Without one nothing is signed. */
+  readonly signer?: Signer | undefined
+}
 
 /** Makes calls over connections that are kept alive. Disposing of it closes them. */
-export function openCalls(): Calls & AsyncDisposable {
+export function openCalls(tls: Current<Tls>, signer?: Signer): Calls & AsyncDisposable {
   const connections = new Connections()
-  const connect = buildConnector({ timeout: connectMs })
+  const connect = tlsConnector(tls)
   const agent = new Agent({
     connect(options, callback) {
       connect(options, (...[error, socket]) => {
@@ -47,17 +61,46 @@ export function openCalls(): Calls & AsyncDisposable {
     bodyTimeout: betweenBytesMs,
     keepAliveMaxTimeout: mostIdleMs,
   })
+  const callOnce: Call = async ({ url, signing, ...options }) => {
+    try {
+      return await request(url, {
+        dispatcher: agent,
+        ...options,
+        ...(signing && { headers: signed(signing, new URL(url), options) }),
+      })
+    } catch (error) {
+      const isClosed = error instanceof errors.SocketError && String(url).startsWith('https:')
+      throw asUnreachable(error, isClosed ? closedHint : '')
+    }
+  }
+  const call: Call = async (options) => {
+    if (!signer) return callOnce(options)
+    const { origin } = new URL(options.url)
+    const { signing = signer.begin(origin) } = options
+    const response = await callOnce({ ...options, signing })
+    if (response.statusCode !== 401) return response
+    const challenge = response.headers['www-authenticate']?.toString()
+    const isForAnother = signer.learn(origin, signing, challenge)
+    // A body is gone; whoever sends it tries again later.
+    if (!isForAnother || options.body) return response
+    await response.body.dump()
+    return callOnce({ ...options, signing: signer.begin(origin) })
+  }
   return {
     connections,
-    async call({ url, ...options }) {
-      try {
-        return await request(url, { dispatcher: agent, ...options })
-      } catch (error) {
-        throw asUnreachable(error)
-      }
-    },
+    signer,
+    call,
     [Symbol.asyncDispose]: () => agent.destroy(),
   }
+}
+
+function signed(
+  signing: Signing,
+  { pathname, search }: URL,
+  { method, headers = {} }: Pick<CallOptions, 'method' | 'headers'>,
+): Record<string, string> {
+  const head = { method, path: pathname + search, key: headers[keyHeader] ?? '' }
+  return { ...headers, authorization: signing.authorize(head) }
 }
 
 /** A URL that differs from the upload URL in its last segment. */
@@ -97,10 +140,10 @@ export async function readJson({ body }: Dispatcher.ResponseData): Promise<unkno
   return JSON.parse(Buffer.concat(chunks).toString())
 }
 
-export function asUnreachable(error: unknown): unknown {
+/** @param hint may help who reads it. */
+export function asUnreachable(error: unknown, hint = ''): unknown {
   if (error instanceof errors.RequestAbortedError || isAbort(error)) return error
   const reasons = error instanceof AggregateError ? error.errors.map(messageOf) : [messageOf(error)]
-  return new Fault('unreachable', reasons.filter(Boolean).join('; ') || 'no connection', {
-    cause: error,
-  })
+  const reason = reasons.filter(Boolean).join('; ') || 'no connection'
+  return new Fault('unreachable', reason + hint, { cause: error })
 }

@@ -9,6 +9,7 @@ import type { ClientEvent } from '../domain/protocol.ts'
 import type { ClientGateway, SubmitAnswer } from '../server/gateway.ts'
 import { asUnreachable, beside, expectJson, expectZip, readJson, refusal } from './calls.ts'
 import type { Call, Calls } from './calls.ts'
+import { hasFailedToConnect } from './connector.ts'
 import { multipartBody, watched } from './multipart-body.ts'
 
 /** A stream without any byte for so long is dead. */
@@ -24,16 +25,19 @@ const neverArrived = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ])
 
-/** No slot, or no client at that address at all. */
-const troublesOfClient = new Set([404, 405, 415, 503])
+/** No slot, no client at that address at all, or one that does not know us. */
+const troublesOfClient = new Set([401, 404, 405, 415, 503])
 
 /** Calls clients over HTTP. */
-export function httpGateway({ call, connections }: Calls): ClientGateway {
+export function httpGateway({ call, connections, signer }: Calls): ClientGateway {
+  const isSigned = signer !== undefined
   return {
-    events: (address, serverId, signal) => readEvents(call, address, serverId, signal),
+    events: (address, serverId, signal) => readEvents(call, isSigned, address, serverId, signal),
 
     async submit(address, options, files, { signal, onProgress }) {
-      const body = multipartBody({ [optionsPart]: JSON.stringify(options) }, files)
+      const text = JSON.stringify(options)
+      const signing = signer?.begin(new URL(address.uploadUrl).origin, text)
+      const body = multipartBody({ [optionsPart]: text }, files, signing)
       try {
         const response = await call({
           method: 'POST',
@@ -43,6 +47,7 @@ export function httpGateway({ call, connections }: Calls): ClientGateway {
             'content-length': String(body.sizeBytes),
           },
           body: Readable.from(watched(body.content(), onProgress), { objectMode: false }),
+          signing,
           signal,
         })
         return await readSubmitAnswer(response)
@@ -93,7 +98,9 @@ export function httpGateway({ call, connections }: Calls): ClientGateway {
 
 /** Whether a call failed before anything of it reached the other side. */
 export function hasNeverArrived(error: unknown): boolean {
-  if (!(error instanceof Error) || !neverArrived.has(systemCode(error.cause) ?? '')) return false
+  if (!(error instanceof Error)) return false
+  if (hasFailedToConnect(error.cause)) return true
+  if (!neverArrived.has(systemCode(error.cause) ?? '')) return false
   // An open connection may fail with the same code, when routers say why nothing is answered on it.
   const { syscall } = error.cause as { syscall?: unknown }
   return syscall !== 'read' && syscall !== 'write'
@@ -101,24 +108,35 @@ export function hasNeverArrived(error: unknown): boolean {
 
 async function* readEvents(
   call: Call,
+  isSigned: boolean,
   address: ClientAddress,
   serverId: string,
   signal: AbortSignal,
 ): AsyncGenerator<ClientEvent> {
   const url = beside(address, 'events')
   url.searchParams.set('server', serverId)
-  const { statusCode, body } = await call({
+  const response = await call({
     method: 'GET',
     url,
     signal,
     headersTimeout: silentMs,
     bodyTimeout: silentMs,
   })
+  const { statusCode, body } = response
+  if (statusCode === 401) throw new Fault('unauthenticated', (await refusal(response)).message)
   if (statusCode !== 200) {
     await body.dump()
-    throw statusCode === 404
-      ? new Fault('not_found', 'it has no /events: an older client, or not a client at all')
-      : new Fault('unreachable', `/events was answered with ${statusCode}`)
+    if (statusCode !== 404) {
+      throw new Fault('unreachable', `/events was answered with ${statusCode}`)
+    }
+    const what = 'it has no /events: an older client, or not a client at all'
+    // One that cannot check signatures gets no jobs from a server that has a secret.
+    throw isSigned
+      ? new Fault(
+          'unauthenticated',
+          `${what}; with a cluster secret, clients of 2.2.3 are not used`,
+        )
+      : new Fault('not_found', what)
   }
   const events: ClientEvent[] = []
   const parser = createParser({

@@ -4,6 +4,9 @@ import type { InputFile } from '../files/job-files.ts'
 import { readPieces } from '../files/read.ts'
 import { together } from '../files/together.ts'
 import type { Watch } from '../server/gateway.ts'
+import { Manifest, noting } from '../trust/manifest.ts'
+import { sealBytes, sealPart } from '../trust/signature.ts'
+import type { Signing } from '../trust/signer.ts'
 
 export type MultipartBody = {
   readonly contentType: string
@@ -18,12 +21,14 @@ export type InlineFile = { readonly name: string; readonly content: string }
  * A body for one of our clients.
  *
  * @param fields names and values.
+ * @param signing signs the files, in a part that comes last: they are read once, and hashed then.
  */
 export function multipartBody(
   fields: Readonly<Record<string, string>>,
   files: readonly InputFile[],
+  signing?: Signing,
 ): MultipartBody {
-  return writeBody(fields, files, [], encodedName)
+  return writeBody(fields, files, [], encodedName, signing)
 }
 
 /**
@@ -43,37 +48,47 @@ function writeBody(
   files: readonly InputFile[],
   last: readonly InlineFile[],
   filename: (path: string) => string,
+  signing?: Signing,
 ): MultipartBody {
   const boundary = `job-orchestrator-${randomUUID()}`
   const fileHead = (path: string) =>
     head(boundary, `name="file"; ${filename(path)}`) +
     'Content-Type: application/octet-stream\r\n\r\n'
+  const field = (name: string, value: string) =>
+    `${head(boundary, `name="${name}"`)}\r\n${value}\r\n`
   const begin = Object.entries(fields)
-    .map(([name, value]) => `${head(boundary, `name="${name}"`)}\r\n${value}\r\n`)
+    .map((entry) => field(...entry))
     .join('')
   const parts = files.map((file) => ({ file, head: Buffer.from(fileHead(file.path)) }))
   const inline = last.map(({ name, content }) => `${fileHead(name)}${content}\r\n`).join('')
-  const end = Buffer.from(`${inline}--${boundary}--\r\n`)
+  const sealed = (seal: string) => (signing ? field(sealPart, seal) : '')
+  const end = (seal: string) => Buffer.from(`${inline}${sealed(seal)}--${boundary}--\r\n`)
   const sizes = parts.map((part) => part.head.byteLength + part.file.sizeBytes + 2)
   return {
     contentType: `multipart/form-data; boundary=${boundary}`,
-    sizeBytes: sizes.reduce((sum, size) => sum + size, Buffer.byteLength(begin) + end.byteLength),
-    content: () => together(pieces(Buffer.from(begin), parts, end)),
+    sizeBytes: sizes.reduce(
+      (sum, size) => sum + size,
+      Buffer.byteLength(begin) + end(' '.repeat(sealBytes)).byteLength,
+    ),
+    content: () => together(pieces(Buffer.from(begin), parts, end, signing)),
   }
 }
 
 async function* pieces(
   begin: Buffer,
   parts: readonly { readonly file: InputFile; readonly head: Buffer }[],
-  end: Buffer,
+  end: (seal: string) => Buffer,
+  signing: Signing | undefined,
 ): AsyncGenerator<Uint8Array> {
+  const manifest = signing && new Manifest()
   yield begin
   for (const { head: before, file } of parts) {
     yield before
-    yield* readPieces(file.file, file.sizeBytes)
+    const content = readPieces(file.file, file.sizeBytes)
+    yield* manifest ? noting(manifest, file.path, content) : content
     yield Buffer.from('\r\n')
   }
-  yield end
+  yield end(signing && manifest ? signing.seal(manifest) : '')
 }
 
 function head(boundary: string, disposition: string): string {

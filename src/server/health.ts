@@ -52,6 +52,7 @@ function describeClient(link: ClientLink): ServerHealth['unconfiguredClients'][n
   return {
     url: link.address.uploadUrl,
     reachable: link.reachable,
+    trouble: link.trouble ?? null,
     older: link.older ? true : link.reachable ? false : null,
     draining: link.draining,
     lowSpace: link.lowSpace,

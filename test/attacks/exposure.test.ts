@@ -50,6 +50,15 @@ test('with a token a server listens anywhere, closed', async () => {
   assert.equal((await fetch(`${address}/jobs/1`, { headers })).status, 404)
 })
 
+test('with a cluster secret a client listens anywhere, closed', async () => {
+  await using lab = await Lab.create()
+  const program = lab.program(client('--host', '0.0.0.0'), { CLUSTER_SECRET: 's'.repeat(32) })
+  const address = (await program.address()).replace('0.0.0.0', '127.0.0.1')
+  assert.doesNotMatch(program.said, /who reaches it/)
+  assert.equal((await fetch(`${address}/load`)).status, 401)
+  assert.equal((await fetch(`${address}/health`)).status, 200)
+})
+
 test('--insecure says that it is meant, and opens nothing that is closed', async () => {
   await using lab = await Lab.create()
   for (const [args, env] of [

@@ -1,18 +1,29 @@
 /** The client's HTTP API. */
 import { ClientHealth, DrainReply, KeyReply, PayloadReply } from '../../domain/protocol.ts'
 import { serverOf } from '../../domain/payload.ts'
+import type { Tls } from '../../trust/certificates.ts'
+import type { Current } from '../../trust/from-files.ts'
+import type { Verifier } from '../../trust/verifier.ts'
 import { createApp } from '../app.ts'
 import type { App } from '../app.ts'
+import { readParts } from '../multipart.ts'
 import { drainRoutes } from './drain.ts'
 import { eventRoute } from './events.ts'
+import { addGate } from './gate.ts'
 import { healthRoutes } from './health.ts'
 import { keyRoutes } from './keys.ts'
 import { payloadRoutes } from './payloads.ts'
 import type { ClientSteps } from './steps.ts'
 import { submitRoute } from './submit.ts'
 
-export function createClientApp(steps: ClientSteps): App {
-  const app = createApp(steps.log, '; this is a client: applications talk to the server')
+/**
+ * @param tls what it listens with.
+ * @param verifier lets in who knows the cluster secret; without one, everybody comes in.
+ */
+export function createClientApp(steps: ClientSteps, tls: Current<Tls>, verifier?: Verifier): App {
+  const hint = '; this is a client: applications talk to the server'
+  const app = createApp(steps.log, hint, { tls, demandsCertificate: true })
+  const readBody = verifier ? addGate(app, verifier) : readParts
   app.addSchema(PayloadReply)
   app.addSchema(KeyReply)
   app.addSchema(ClientHealth)
@@ -25,7 +36,7 @@ export function createClientApp(steps: ClientSteps): App {
     }
   })
   healthRoutes(app, steps)
-  submitRoute(app, steps)
+  submitRoute(app, steps, readBody)
   payloadRoutes(app, steps)
   keyRoutes(app, steps)
   eventRoute(app, steps)

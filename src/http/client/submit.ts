@@ -1,12 +1,13 @@
 import { submit } from '../../client/submit.ts'
 import type { PayloadReply } from '../../domain/protocol.ts'
 import type { App } from '../app.ts'
-import { readParts } from '../multipart.ts'
 import { internal, job, json, shared } from '../schemas.ts'
+import type { ReadBody } from './gate.ts'
 import type { ClientSteps } from './steps.ts'
 import { payloadReply } from './reply.ts'
 
-export function submitRoute(app: App, steps: ClientSteps): void {
+/** @param readBody reads what comes, and refuses what is not what it should be. */
+export function submitRoute(app: App, steps: ClientSteps, readBody: ReadBody): void {
   app.post(
     '/submit',
     {
@@ -27,7 +28,7 @@ export function submitRoute(app: App, steps: ClientSteps): void {
     },
     async (request) => {
       const { raw } = request
-      const payload = await submit(steps, readParts(raw), () => raw.complete || raw.destroy())
+      const payload = await submit(steps, readBody(raw), () => raw.complete || raw.destroy())
       return payloadReply(payload, steps.instance)
     },
   )

@@ -8,6 +8,8 @@ import type { Terminator } from '../../server/terminate.ts'
 import type { UploadContext } from '../../server/upload.ts'
 import type { JobWatch } from '../../server/watch.ts'
 import { JobDetails, ServerHealth } from '../../domain/protocol.ts'
+import type { Tls } from '../../trust/certificates.ts'
+import type { Current } from '../../trust/from-files.ts'
 import { createApp } from '../app.ts'
 import type { App } from '../app.ts'
 import { guardDoors, tokenScheme } from './doors.ts'
@@ -26,11 +28,14 @@ export type ServerSteps = UploadContext &
     readonly watch: JobWatch
     readonly maxUploadSizeBytes: number
     readonly version: string
+    /** What it listens with. */
+    readonly tls: Current<Tls>
     readonly log: Log
   }
 
 export async function createServerApp(steps: ServerSteps): Promise<App> {
-  const app = createApp(steps.log)
+  // Applications prove who they are otherwise than by certificates.
+  const app = createApp(steps.log, '', { tls: steps.tls, demandsCertificate: false })
   app.addSchema(JobDetails)
   app.addSchema(ServerHealth)
   guardDoors(app, steps)

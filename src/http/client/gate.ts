@@ -1,0 +1,56 @@
+/** Lets only servers in that know the cluster secret. */
+import type { IncomingMessage } from 'node:http'
+import { Fault } from '../../domain/errors.ts'
+import type { Part } from '../../domain/part.ts'
+import { keyHeader } from '../../domain/protocol.ts'
+import type { Proof, Verifier } from '../../trust/verifier.ts'
+import type { App } from '../app.ts'
+import { linger, readParts } from '../multipart.ts'
+import { sealedParts } from './sealed-parts.ts'
+
+/** Whether there is a client, and how it is, anybody may know who can reach it. */
+const open = new Set<string | undefined>(['/', '/health'])
+
+/** Reads the body of a submission. */
+export type ReadBody = (request: IncomingMessage) => AsyncIterable<Part>
+
+/**
+ * Puts the gate before all routes, those that there are not too.
+ *
+ * @returns how bodies are read behind it.
+ */
+export function addGate(app: App, verifier: Verifier): ReadBody {
+  const proofs = new WeakMap<IncomingMessage, Proof>()
+  app.addHook('onRequest', async ({ raw, routeOptions }) => {
+    if (open.has(routeOptions.url)) return
+    try {
+      proofs.set(raw, verifier.verify(arrivalOf(raw)))
+    } catch (error) {
+      // Who is still sending is to be able to read why.
+      linger(raw)
+      throw error
+    }
+  })
+  app.addHook('onError', async (_request, reply, error: unknown) => {
+    if (!(error instanceof Fault) || error.code !== 'unauthenticated') return
+    reply.header('www-authenticate', verifier.challenge)
+  })
+  return (raw) => {
+    const proof = proofs.get(raw)
+    if (!proof) throw new Fault('unauthenticated', 'it did not come through the gate')
+    return sealedParts(readParts(raw), proof, (why) => {
+      return verifier.refuse(arrivalOf(raw), 'body', why)
+    })
+  }
+}
+
+function arrivalOf({ method = '', url = '', headers, socket }: IncomingMessage) {
+  const key = headers[keyHeader]
+  return {
+    method,
+    path: url,
+    key: typeof key === 'string' ? key : '',
+    authorization: headers.authorization,
+    from: socket.remoteAddress ?? 'nobody',
+  }
+}
