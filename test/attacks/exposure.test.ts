@@ -1,6 +1,9 @@
 /** A program that is open to all is to be reached from elsewhere: by mistake, or by habit. */
 import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { Authority, noCertificates } from '../harness/certificates.ts'
 import { Lab, until } from '../harness/lab.ts'
 import { refusal } from '../harness/refusal.ts'
 import { makeToken, revokeToken, tokenCommand } from '../harness/tokens.ts'
@@ -52,12 +55,39 @@ test('with a token a server listens anywhere, closed', async () => {
 
 test('with a cluster secret a client listens anywhere, closed', async () => {
   await using lab = await Lab.create()
-  const program = lab.program(client('--host', '0.0.0.0'), { CLUSTER_SECRET: 's'.repeat(32) })
-  const address = (await program.address()).replace('0.0.0.0', '127.0.0.1')
-  assert.doesNotMatch(program.said, /who reaches it/)
-  assert.equal((await fetch(`${address}/load`)).status, 401)
-  assert.equal((await fetch(`${address}/health`)).status, 200)
+  const secret = 's'.repeat(32)
+  const CLUSTER_SECRET_FILE = join(lab.directory, 'secret')
+  await writeFile(CLUSTER_SECRET_FILE, secret, { mode: 0o600 })
+  for (const env of [{ CLUSTER_SECRET_FILE }, { CLUSTER_SECRET: secret }]) {
+    const program = lab.program(client('--host', '0.0.0.0'), env)
+    const address = (await program.address()).replace('0.0.0.0', '127.0.0.1')
+    assert.doesNotMatch(program.said, /who reaches it/)
+    assert.equal((await fetch(`${address}/load`)).status, 401)
+    assert.equal((await fetch(`${address}/health`)).status, 200)
+    assert.equal(await program.stop(), 0)
+  }
+  // It is a secret between the two: applications do not know it.
+  const env = { CLUSTER_SECRET: secret }
+  assert.match(await refusal(lab.program(server('--host', '0.0.0.0'), env)), noServer)
 })
+
+test(
+  'a certificate is no credential, to want one of who comes is',
+  { skip: noCertificates },
+  async () => {
+    await using lab = await Lab.create()
+    const authority = await Authority.create(join(lab.directory, 'authority'))
+    const own = await authority.issue('node')
+    const mutual = { ...own, TLS_CA: authority.file }
+    assert.match(await refusal(lab.program(client('--host', '0.0.0.0'), own)), noClient)
+    assert.match(await refusal(lab.program(server('--host', '0.0.0.0'), mutual)), noServer)
+    const program = lab.program(client('--host', '0.0.0.0'), mutual)
+    const address = (await program.address()).replace('0.0.0.0', '127.0.0.1')
+    assert.doesNotMatch(program.said, /who reaches it/)
+    await assert.rejects(fetch(`${address}/health`))
+    await program.line(({ msg }) => msg.includes('a TLS connection from'))
+  },
+)
 
 test('--insecure says that it is meant, and opens nothing that is closed', async () => {
   await using lab = await Lab.create()
