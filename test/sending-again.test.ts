@@ -68,7 +68,7 @@ test('a sending that was meant for an earlier instance of a client is refused by
   }
   assert.deepEqual(await submit({ instance: 'another' }, 1), [
     410,
-    'this was sent to an earlier instance of this client, whose data is gone',
+    'this was sent to an earlier instance of this client: its data is gone, or its machine was restarted',
   ])
   assert.deepEqual(await submit({ instance }, 2), [200, ''])
   assert.deepEqual(await submit({}, 3), [200, ''])
