@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
+import type { JobStore } from '../jobs.ts'
 import { tokenSuite } from '../tokens.suite.ts'
 import { openDatabase } from './database.ts'
 import { openJobStore } from './jobs.ts'
@@ -18,12 +19,20 @@ tokenSuite('SQLite on disk', (name) => {
   return openTokenStore(path)
 })
 
-test('a job that is written while another process writes waits, and no one else does', async () => {
-  const path = join(directory, 'both')
-  await using store = openJobStore(path, { maxAttempts: 1 })
-  using other = new DatabaseSync(path)
+/** Another process that writes to a database, until it commits. */
+function hold(name: string): DatabaseSync {
+  const other = new DatabaseSync(join(directory, name))
   other.exec('begin immediate')
-  const job = { id: store.reserveId(), userId: 'ada', service: 's', isFlat: true }
+  return other
+}
+
+const newJob = (store: JobStore) =>
+  ({ id: store.reserveId(), userId: 'ada', service: 's', isFlat: true }) as const
+
+test('a job that is written while another process writes waits, and no one else does', async () => {
+  await using store = openJobStore(join(directory, 'both'), { maxAttempts: 1 })
+  using other = hold('both')
+  const job = newJob(store)
   let isIn = false
   const inserted = store.insert(job, 1).finally(() => (isIn = true))
   for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
@@ -35,11 +44,9 @@ test('a job that is written while another process writes waits, and no one else 
 })
 
 test('whoever holds the database for too long has what waits refused', async () => {
-  const path = join(directory, 'held')
-  await using store = openJobStore(path, { maxAttempts: 1 })
-  using other = new DatabaseSync(path)
-  other.exec('begin immediate')
-  const job = { id: store.reserveId(), userId: 'ada', service: 's', isFlat: true }
+  await using store = openJobStore(join(directory, 'held'), { maxAttempts: 1 })
+  using other = hold('held')
+  const job = newJob(store)
   await assert.rejects(store.insert(job, 1), /locked/)
   other.exec('commit')
   assert.equal((await store.insert(job, 1)).id, job.id)
