@@ -118,6 +118,7 @@ test('a body of another type is 415, and a malformed one is 400', async () => {
   await using lab = await Lab.create()
   const api = await serverAlone(lab)
   const head = '--the-boundary\r\nContent-Disposition: form-data; '
+  const end = '--the-boundary--\r\n'
   const tries: readonly (readonly [number, string | undefined, string | Buffer])[] = [
     [415, 'application/json', '{"user_id":1}'],
     [415, 'application/x-www-form-urlencoded', 'user_id=1&service=example'],
@@ -132,11 +133,17 @@ test('a body of another type is 415, and a malformed one is 400', async () => {
     [400, formType, `${head}name="user_id"`],
     [400, formType, `${head}name="file"; filename="run.sh"\r\n\r\nhalf a fi`],
     [400, formType, good.subarray(0, -6)],
-    [400, formType, `${head}\u0001\r\n\r\nx\r\n--the-boundary--\r\n`],
+    [
+      400,
+      formType,
+      `${head}name="user_id"\r\nContent-Type: text/plain; charset=no\r\n\r\n1\r\n${end}`,
+    ],
+    [400, formType, `${head}\u0001\r\n\r\nx\r\n${end}`],
   ]
   for (const [expected, type, body] of tries) {
     const headers = type === undefined ? {} : { 'content-type': type }
-    const answer = await send('POST', `${api.address}/upload`, headers, Buffer.from(body))
+    const keyed = { ...headers, 'idempotency-key': 'key' }
+    const answer = await send('POST', `${api.address}/upload`, keyed, Buffer.from(body))
     const what = `${type}: ${body.toString().slice(0, 80)}: ${answer.body.toString()}`
     assert.equal(answer.status, expected, what)
     assert.deepEqual([json(answer).id, json(answer).status], [0, 'Unknown'], what)
@@ -271,7 +278,8 @@ test('what is not there is 404 in JSON, and a malformed id is 400', async () => 
 test('a body where none is wanted means nothing', async () => {
   await using lab = await Lab.create()
   const api = await serverAlone(lab)
-  for (const type of ['application/json', 'application/x-www-form-urlencoded', 'text/plain']) {
+  // Something that is no type at all is one of them.
+  for (const type of ['application/json', 'multipart/form-data', 'text/plain', '', 'text', '/']) {
     for (const body of ['', '{"broken"', 'a=b']) {
       const headers = { 'content-type': type }
       const answer = await send('POST', `${api.address}/terminate/7`, headers, Buffer.from(body))

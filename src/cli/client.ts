@@ -109,7 +109,7 @@ export async function startClient(
   cleaner.start()
   const trust = followTrust(config, log, starts)
   const verifier = trust.secrets && new Verifier(trust.secrets, log)
-  const app = createClientApp({ ...room, meter }, trust.tls, verifier)
+  const app = await createClientApp({ ...room, meter, version }, trust.tls, verifier)
   starts.defer(() => closeApp(app))
   // First of all: while requests finish, no script is started.
   starts.defer(async () => {

@@ -41,6 +41,10 @@ export function createApp(log: Log, hint = '', secure?: Secure) {
   // A body is parsed by the step that wants it, part by part; to all others it means nothing.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _body, done) => done(null))
+  // Fastify would refuse a Content-Type that is none, also of a body that nobody reads.
+  app.addHook('onRequest', async (request) => {
+    request.headers = { 'content-type': undefined }
+  })
   app.addHook('preValidation', async (request) => checkId(request.params))
   app.setErrorHandler((error: FastifyError, request, reply) =>
     replyError(log, error, request, reply),

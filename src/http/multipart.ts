@@ -56,9 +56,11 @@ class MultipartBody {
     this.#request = request
     this.#mostBytes = mostBytes
     this.#parser = createParser(request)
-    this.#parser.on('field', (name, value, { nameTruncated, valueTruncated }) => {
-      if (nameTruncated || valueTruncated) {
+    this.#parser.on('field', (name, value: string | undefined, truncated) => {
+      if (truncated.nameTruncated || truncated.valueTruncated) {
         this.#fail(new Fault('invalid', `a field is longer than ${longestFieldBytes} bytes`))
+      } else if (value === undefined) {
+        this.#fail(new Fault('invalid', `field "${name}" has a charset that is not known`))
       } else this.#push({ kind: 'field', name, value })
     })
     this.#parser.on('fieldsLimit', () => {

@@ -6,10 +6,11 @@ import type { Current } from '../../trust/from-files.ts'
 import type { Verifier } from '../../trust/verifier.ts'
 import { createApp } from '../app.ts'
 import type { App } from '../app.ts'
+import { describeRoutes } from '../document.ts'
 import { readParts } from '../multipart.ts'
 import { drainRoutes } from './drain.ts'
 import { eventRoute } from './events.ts'
-import { addGate } from './gate.ts'
+import { addGate, secretScheme } from './gate.ts'
 import { healthRoutes } from './health.ts'
 import { keyRoutes } from './keys.ts'
 import { payloadRoutes } from './payloads.ts'
@@ -20,9 +21,19 @@ import { submitRoute } from './submit.ts'
  * @param tls what it listens with.
  * @param verifier lets in who knows the cluster secret; without one, everybody comes in.
  */
-export function createClientApp(steps: ClientSteps, tls: Current<Tls>, verifier?: Verifier): App {
+export async function createClientApp(
+  steps: ClientSteps,
+  tls: Current<Tls>,
+  verifier?: Verifier,
+): Promise<App> {
   const hint = '; this is a client: applications talk to the server'
   const app = createApp(steps.log, hint, { tls, demandsCertificate: true })
+  await describeRoutes(app, {
+    title: 'job-orchestrator client',
+    description: 'Runs what servers send, and gives the results to them alone.',
+    version: steps.version,
+    ...(verifier && { securitySchemes: { clusterSecret: secretScheme } }),
+  })
   const readBody = verifier ? addGate(app, verifier) : readParts
   app.addSchema(PayloadReply)
   app.addSchema(KeyReply)

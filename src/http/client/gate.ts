@@ -6,10 +6,20 @@ import { keyHeader } from '../../domain/protocol.ts'
 import type { Proof, Verifier } from '../../trust/verifier.ts'
 import type { App } from '../app.ts'
 import { linger, readParts } from '../multipart.ts'
+import { job } from '../schemas.ts'
 import { sealedParts } from './sealed-parts.ts'
 
 /** Whether there is a client, and how it is, anybody may know who can reach it. */
 const open = new Set<string | undefined>(['/', '/health'])
+
+/** How the document describes signatures. */
+export const secretScheme = {
+  type: 'http',
+  scheme: 'Job-Orchestrator',
+  description: 'A signature, made with the cluster secret, of what the request is.',
+} as const
+
+const refused = { 401: job('It is not signed as it should be; the message says why.') }
 
 /** Reads the body of a submission. */
 export type ReadBody = (request: IncomingMessage) => AsyncIterable<Part>
@@ -20,6 +30,15 @@ export type ReadBody = (request: IncomingMessage) => AsyncIterable<Part>
  * @returns how bodies are read behind it.
  */
 export function addGate(app: App, verifier: Verifier): ReadBody {
+  app.addHook('onRoute', (route) => {
+    const { response, ...schema } = route.schema ?? {}
+    if (open.has(route.url) || response === undefined) return
+    route.schema = {
+      ...schema,
+      security: [{ clusterSecret: [] }],
+      response: { ...refused, ...response },
+    }
+  })
   const proofs = new WeakMap<IncomingMessage, Proof>()
   app.addHook('onRequest', async ({ raw, routeOptions }) => {
     if (open.has(routeOptions.url)) return

@@ -17,6 +17,12 @@ import { payloadReply } from './reply.ts'
 /** An empty body; `null` in the document says so. */
 const nothing = (description: string) => Type.Unsafe<undefined>(Type.Null({ description }))
 
+const KeyHeader = Type.Object({
+  [keyHeader]: Type.Optional(
+    Type.String({ description: 'The key that the payload has to have; without it, any.' }),
+  ),
+})
+
 export function payloadRoutes(app: App, steps: ClientSteps): void {
   const find = (request: FastifyRequest, id: number): Payload => {
     const payload = findPayload(steps, id)
@@ -39,6 +45,7 @@ export function payloadRoutes(app: App, steps: ClientSteps): void {
     {
       schema: {
         params: IdParams,
+        headers: KeyHeader,
         response: {
           200: zipOr(shared<PayloadReply>('Payload'), 'The result if Completed, else the payload.'),
           ...refusals,
@@ -56,7 +63,13 @@ export function payloadRoutes(app: App, steps: ClientSteps): void {
 
   app.get(
     '/retrieve_partial/:id',
-    { schema: { params: IdParams, response: { 200: zip('Its files as they are.'), ...refusals } } },
+    {
+      schema: {
+        params: IdParams,
+        headers: KeyHeader,
+        response: { 200: zip('Its files as they are.'), ...refusals },
+      },
+    },
     async (request, reply) => {
       const payload = find(request, request.params.id)
       return sendZip(reply, await partial(steps, payload), `payload-${payload.id}.zip`)
@@ -68,6 +81,7 @@ export function payloadRoutes(app: App, steps: ClientSteps): void {
     {
       schema: {
         params: IdParams,
+        headers: KeyHeader,
         response: { 200: nothing('It is being ended.'), ...refusals },
       },
     },

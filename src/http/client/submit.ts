@@ -1,10 +1,20 @@
+import { Type } from 'typebox'
 import { submit } from '../../client/submit.ts'
+import { SubmitOptions, optionsPart } from '../../domain/protocol.ts'
 import type { PayloadReply } from '../../domain/protocol.ts'
 import type { App } from '../app.ts'
 import { internal, job, json, shared } from '../schemas.ts'
 import type { ReadBody } from './gate.ts'
 import type { ClientSteps } from './steps.ts'
 import { payloadReply } from './reply.ts'
+
+/** For the document only: the body is checked as it streams by. */
+const SubmitForm = Type.Object({
+  [optionsPart]: Type.Optional(SubmitOptions),
+  file: Type.Array(Type.String({ format: 'binary' }), {
+    description: 'The files, run.sh among them, as parts with a filename.',
+  }),
+})
 
 /** @param readBody reads what comes, and refuses what is not what it should be. */
 export function submitRoute(app: App, steps: ClientSteps, readBody: ReadBody): void {
@@ -13,6 +23,7 @@ export function submitRoute(app: App, steps: ClientSteps, readBody: ReadBody): v
     {
       schema: {
         consumes: ['multipart/form-data'],
+        body: SubmitForm,
         response: {
           200: json(shared<PayloadReply>('Payload'), 'It is here, durably.'),
           400: job('The files are not what can be run.'),
@@ -25,6 +36,7 @@ export function submitRoute(app: App, steps: ClientSteps, readBody: ReadBody): v
           ...internal,
         },
       },
+      validatorCompiler: () => () => true,
     },
     async (request) => {
       const { raw } = request

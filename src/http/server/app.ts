@@ -1,5 +1,4 @@
 /** The server's HTTP API. */
-import fastifySwagger from '@fastify/swagger'
 import type { Log } from '../../log.ts'
 import type { AdmitContext } from '../../server/admit.ts'
 import type { DownloadContext } from '../../server/download.ts'
@@ -12,11 +11,12 @@ import type { Tls } from '../../trust/certificates.ts'
 import type { Current } from '../../trust/from-files.ts'
 import { createApp } from '../app.ts'
 import type { App } from '../app.ts'
+import { describeRoutes } from '../document.ts'
 import { guardDoors, tokenScheme } from './doors.ts'
 import { downloadRoutes } from './download.ts'
 import { healthRoutes } from './health.ts'
 import { jobRoutes } from './jobs.ts'
-import { documentPath, pageRoutes } from './page.ts'
+import { pageRoutes } from './page.ts'
 import { terminateRoute } from './terminate.ts'
 import { uploadRoute } from './upload.ts'
 
@@ -39,31 +39,17 @@ export async function createServerApp(steps: ServerSteps): Promise<App> {
   app.addSchema(JobDetails)
   app.addSchema(ServerHealth)
   guardDoors(app, steps)
-  await app.register(fastifySwagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'job-orchestrator server',
-        description: 'Takes jobs, runs them on compute nodes, and brings the results back.',
-        version: steps.version,
-        license: { name: 'MIT', identifier: 'MIT' },
-      },
-      servers: [{ url: '/' }],
-      components: { securitySchemes: { token: tokenScheme } },
-      tags: [
-        { name: 'jobs', description: 'The life of a job' },
-        { name: 'operation', description: 'For operators and monitors' },
-      ],
-    },
-    refResolver: {
-      buildLocalReference: ({ $id }, _base, _fragment, index) =>
-        typeof $id === 'string' ? $id : `schema-${index}`,
-    },
+  await describeRoutes(app, {
+    title: 'job-orchestrator server',
+    description: 'Takes jobs, runs them on compute nodes, and brings the results back.',
+    version: steps.version,
+    securitySchemes: { token: tokenScheme },
+    tags: [
+      { name: 'jobs', description: 'The life of a job' },
+      { name: 'operation', description: 'For operators and monitors' },
+    ],
   })
   pageRoutes(app)
-  app.get(documentPath, { config: { scope: 'public' }, schema: { hide: true } }, () =>
-    app.swagger(),
-  )
   healthRoutes(app, steps)
   uploadRoute(app, steps)
   downloadRoutes(app, steps)

@@ -3,8 +3,7 @@ import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { readEmbedded } from '../../embedded.ts'
 import type { App } from '../app.ts'
-
-export const documentPath = '/api-docs/openapi.json'
+import { documentPath } from '../document.ts'
 
 /** What of Swagger UI the page asks for, with its media type. The build takes the same. */
 export const pageFiles: Readonly<Record<string, string>> = {

@@ -1,0 +1,94 @@
+/** A process that requests are sent to, and what has to be true of it after each. */
+import assert from 'node:assert/strict'
+import { readFile, readdir } from 'node:fs/promises'
+import { until } from '../harness/lab.ts'
+import type { LogLine, Program } from '../harness/program.ts'
+import type { Document } from './document.ts'
+import { exchange } from './exchange.ts'
+import type { Answer } from './exchange.ts'
+import { assertDescribed } from './expectation.ts'
+import type { WireRequest } from './wire.ts'
+
+/** Of the log, from this level on, something was not foreseen. */
+const errorLevel = 50
+
+const none = [0, 0] as const
+
+/** What a mode keeps of requests. */
+export type Keeping = {
+  /** Names of what is being received, and should be gone when a request is over. */
+  readonly incoming: () => Promise<readonly string[]>
+  /** How much was taken for good so far. */
+  readonly taken: () => Promise<number>
+  /** How much has been taken where this is the answer: least and most. */
+  readonly takenWhen: (request: WireRequest, answer: Answer) => readonly [number, number]
+}
+
+export class Subject {
+  readonly document: Document
+  readonly program: Program
+  readonly port: number
+  readonly #keeping: Keeping
+  readonly #toldErrors = new Set<LogLine>()
+  /** How often each status was answered. */
+  readonly statuses = new Map<number | 'none', number>()
+
+  constructor(document: Document, program: Program, address: string, keeping: Keeping) {
+    this.document = document
+    this.program = program
+    this.port = Number(new URL(address).port)
+    this.#keeping = keeping
+  }
+
+  /** Sends a request, and @throws Error when anything is not as it should be then. */
+  async attempt(request: WireRequest): Promise<void> {
+    const takenBefore = await this.#keeping.taken()
+    const answer = await exchange(this.port, request).catch((error: unknown) => {
+      this.#assertAlive()
+      throw error
+    })
+    const status = answer?.status ?? 'none'
+    this.statuses.set(status, (this.statuses.get(status) ?? 0) + 1)
+    try {
+      assertDescribed(this.document, request, answer)
+    } catch (error) {
+      // What the log says of it may come later, and is not to be taken for the next request's.
+      if (status === 500) await this.program.line((line) => this.#isNews(line))
+      this.#assertAlive()
+      throw error
+    }
+    this.#assertAlive()
+    await until('nothing is left of what was received', async () => {
+      return (await this.#keeping.incoming()).length === 0
+    })
+    const taken = (await this.#keeping.taken()) - takenBefore
+    const [least, most] = answer ? this.#keeping.takenWhen(request, answer) : none
+    // What comes behind a request that has ended may be refused before that is answered.
+    const isRight = request.framing === 'less' || (taken >= least && taken <= most)
+    assert.ok(isRight, `answered with ${status}, and ${taken} were taken`)
+  }
+
+  /** @throws AssertionError if it has ended, or has said that something went wrong. */
+  #assertAlive(): void {
+    const { child, lines, errors } = this.program
+    assert.ok(child.exitCode === null && child.signalCode === null, `it has ended: ${errors}`)
+    const news = lines.filter((line) => this.#isNews(line))
+    for (const line of news) this.#toldErrors.add(line)
+    const told = news.map((line) => JSON.stringify(line)).join('\n')
+    assert.equal(news.length, 0, `it has logged an error: ${told}`)
+    assert.equal(errors, '', 'it has written to standard error')
+  }
+
+  #isNews(line: LogLine): boolean {
+    return Number(line['level']) >= errorLevel && !this.#toldErrors.has(line)
+  }
+
+  /** What it has of memory and of open files. */
+  async holds(): Promise<{ readonly memoryMiB: number; readonly openFiles: number }> {
+    const { pid } = this.program
+    const status = await readFile(`/proc/${pid}/status`, 'latin1')
+    const kiB = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1])
+    const openFiles = (await readdir(`/proc/${pid}/fd`)).length
+    return { memoryMiB: Math.round(kiB / 1024), openFiles }
+  }
+}
