@@ -2,7 +2,7 @@
 import { suite, test } from 'node:test'
 import { fuzz } from './fuzz/fuzz.ts'
 
-const requests = 400
+const requests = 250
 
 void suite('requests that nobody foresaw', { concurrency: 2 }, () => {
   for (const mode of ['server', 'client'] as const) {
