@@ -30,6 +30,8 @@ export class Subject {
   readonly port: number
   readonly #keeping: Keeping
   readonly #toldErrors = new Set<LogLine>()
+  /** So many requests may be taken still. */
+  #late = 0
   /** How often each status was answered. */
   readonly statuses = new Map<number | 'none', number>()
 
@@ -63,8 +65,10 @@ export class Subject {
     })
     const taken = (await this.#keeping.taken()) - takenBefore
     const [least, most] = answer ? this.#keeping.takenWhen(request, answer) : none
-    // What comes behind a request that has ended may be refused before that is answered.
-    const isRight = request.framing === 'less' || (taken >= least && taken <= most)
+    // What comes behind a request that has ended is refused at once, and that perhaps taken later.
+    if (request.framing === 'less' && most === 0) this.#late++
+    this.#late -= Math.max(0, taken - most)
+    const isRight = taken >= least && this.#late >= 0
     assert.ok(isRight, `answered with ${status}, and ${taken} were taken`)
   }
 
