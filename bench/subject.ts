@@ -100,7 +100,7 @@ export class Bed implements AsyncDisposable {
 
   async client(args: readonly string[] = []): Promise<Subject> {
     const data = ['--port', '0', '--data-path', join(this.directory, 'client')]
-    const environment = { MIN_FREE_SPACE: '0' }
+    const environment = { MIN_FREE_SPACE: '0', ISOLATION: 'none' }
     const command = ['client', ...data, ...args]
     return this.#use(
       await Subject.start(this.build, this.directory, 'client', command, environment),

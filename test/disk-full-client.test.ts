@@ -4,6 +4,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { bashExecutor } from '../src/executors/bash.ts'
+import { noIsolation } from '../src/executors/isolation/isolation.ts'
 import { PayloadFiles } from '../src/files/payload-files.ts'
 import { createLog } from '../src/log.ts'
 import type { PayloadReply } from '../src/domain/protocol.ts'
@@ -207,9 +208,10 @@ describe('a client with a full disk', { concurrency: 3 }, () => {
       await mkdir(directory, { recursive: true })
     }
     await writeFile(join(paths.work, 'run.sh'), `touch '${lab.directory}/ran'`)
-    await using executor = bashExecutor(1_000, createLog('silent'))
+    await using executor = bashExecutor(1_000, noIsolation, createLog('silent'))
+    const task = { id: 1, service: null, own: {} }
     const start = async () => {
-      const execution = await executor.start({ paths, common: { PATH: '/usr/bin:/bin' }, own: {} })
+      const execution = await executor.start({ ...task, paths, common: { PATH: '/usr/bin:/bin' } })
       return execution.ended
     }
     await disk.fill()

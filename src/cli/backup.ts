@@ -15,7 +15,7 @@ import { StoreError, inspectDatabase } from '../store/sqlite/database.ts'
 import { KeptJobs } from '../store/sqlite/kept-jobs.ts'
 import { takeLock } from '../store/sqlite/lock.ts'
 import { Progress } from './progress.ts'
-import { isInside, realPath } from './real-path.ts'
+import { isInside, realPath } from '../config/real-path.ts'
 import { StartError, starting } from './start-error.ts'
 
 /**

@@ -27,6 +27,7 @@ import { openPayloadStore } from '../store/sqlite/payloads.ts'
 import { endProgram } from './end-program.ts'
 import { refuseExposure } from './exposure.ts'
 import type { Exposure } from './exposure.ts'
+import { chooseIsolation } from './isolation.ts'
 import { closeApp, listen } from './listen.ts'
 import type { Running } from './running.ts'
 import { starting } from './start-error.ts'
@@ -60,6 +61,7 @@ export async function startClient(
     return starts.use(openClientMemory(files.memoryFile, endProgram))
   })
   crashPoint('open: memory made')
+  const { isolation, told } = await chooseIsolation(config, files, log)
   const store = starts.use(openPayloadStore())
   const meter = starts.use(new LoadMeter())
   const receiving: ClientRoom['receiving'] = new Map()
@@ -94,7 +96,7 @@ export async function startClient(
     bootId,
     instance,
     slots,
-    executor: starts.use(bashExecutor(killGraceMs, log)),
+    executor: starts.use(bashExecutor(killGraceMs, isolation, log)),
     maxPayloadBytes: config.maxUploadSizeBytes,
     environment: commonEnvironment(config.passEnv, environment),
   }
@@ -109,7 +111,8 @@ export async function startClient(
   cleaner.start()
   const trust = followTrust(config, log, starts)
   const verifier = trust.secrets && new Verifier(trust.secrets, log)
-  const app = await createClientApp({ ...room, meter, version }, trust.tls, verifier)
+  const steps = { ...room, meter, isolation: told, version }
+  const app = await createClientApp(steps, trust.tls, verifier)
   starts.defer(() => closeApp(app))
   // First of all: while requests finish, no script is started.
   starts.defer(async () => {

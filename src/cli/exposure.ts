@@ -26,17 +26,28 @@ export type Exposure = {
 }
 
 /**
+ * Whether others than this machine can reach what listens.
+ *
+ * @throws StartError if there is no such host.
+ */
+export async function isReachedByOthers({
+  host,
+  port,
+}: Pick<Exposure, 'host' | 'port'>): Promise<boolean> {
+  const found = await starting(`cannot listen on ${host}:${port}`, () =>
+    lookup(host, { all: true }),
+  )
+  return !found.every(({ address }) => isLoopback(address))
+}
+
+/**
  * Lets nobody listen where others can reach it, without credentials and unless that was said.
  *
  * @throws StartError
  */
 export async function refuseExposure(exposure: Exposure): Promise<void> {
   const { host, port, isInsecure, hasCredentials, advice } = exposure
-  if (isInsecure || hasCredentials) return
-  const found = await starting(`cannot listen on ${host}:${port}`, () =>
-    lookup(host, { all: true }),
-  )
-  if (found.every(({ address }) => isLoopback(address))) return
+  if (isInsecure || hasCredentials || !(await isReachedByOthers(exposure))) return
   throw new StartError(
     `cannot listen on ${host}:${port}: who reaches it there could run scripts as this user. ` +
       `${advice}, or, if something in front protects it, say --insecure`,

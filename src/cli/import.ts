@@ -13,7 +13,7 @@ import { inspectDatabase } from '../store/sqlite/database.ts'
 import { openSnapshot } from '../store/sqlite/snapshot.ts'
 import { takeStore } from './own-store.ts'
 import { Progress } from './progress.ts'
-import { isInside, realPath } from './real-path.ts'
+import { isInside, realPath } from '../config/real-path.ts'
 import { StartError, starting } from './start-error.ts'
 
 /**

@@ -11,7 +11,7 @@ import { DamagedError, StoreError, inspectDatabase } from '../store/sqlite/datab
 import { takeLock } from '../store/sqlite/lock.ts'
 import { takeLocks } from './own-store.ts'
 import { Progress } from './progress.ts'
-import { realPath } from './real-path.ts'
+import { realPath } from '../config/real-path.ts'
 import { StartError, starting } from './start-error.ts'
 
 /**

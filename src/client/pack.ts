@@ -7,6 +7,8 @@ import type { Ending } from '../domain/job.ts'
 import { ownDirectory } from '../domain/names.ts'
 import { signalOf } from '../domain/payload.ts'
 import type { Exit, Payload } from '../domain/payload.ts'
+import { readConfinement } from '../executors/isolation/record.ts'
+import type { Confinement } from '../executors/isolation/record.ts'
 import { archive } from '../files/archive.ts'
 import type { Extra } from '../files/archive.ts'
 import { write } from '../files/durable.ts'
@@ -43,7 +45,7 @@ export async function pack(
   let root: string | null = paths.work
   for (let failures = 0; ;) {
     const extras = (leftOut: readonly LeftOut[]) =>
-      ownFiles(paths, describe(payload, final, exit, endedAtMs, leftOut))
+      ownFiles(paths, describe(payload, final, exit, endedAtMs, leftOut, readConfinement(paths)))
     try {
       const { startedAtMs, origin } = payload
       const { small, content } = await ifSmall(archive(root, extras))
@@ -115,6 +117,7 @@ function describe(
   exit: Exit | undefined,
   endedAtMs: number,
   leftOut: readonly LeftOut[],
+  isolation: Confinement | null,
 ) {
   const exitCode = exit?.exitCode ?? null
   return {
@@ -131,6 +134,7 @@ function describe(
     receivedAt: new Date(receivedAtMs).toISOString(),
     startedAt: startedAtMs === null ? null : new Date(startedAtMs).toISOString(),
     endedAt: new Date(endedAtMs).toISOString(),
+    isolation,
     leftOut,
   }
 }

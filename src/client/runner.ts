@@ -87,7 +87,8 @@ export class Runner {
   taskOf(payload: Payload): Task {
     const { files, environment: common } = this.#context
     const paths = files.paths(payload.id)
-    return { paths, common, own: ownEnvironment(payload, paths) }
+    const service = payload.origin?.service ?? null
+    return { id: payload.id, service, paths, common, own: ownEnvironment(payload, paths) }
   }
 
   /** Goes on with a script that runs already. */

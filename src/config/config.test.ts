@@ -23,8 +23,8 @@ function faultsOf(mode: Mode, args: readonly string[], environment: Environment 
   return []
 }
 
-/** These name files that have to be there: trust.test.ts. */
-type FileSetting = 'clusterSecretFile' | 'tlsCert' | 'tlsKey' | 'tlsCa'
+/** These name files or users that have to be there: trust.test.ts, isolation.test.ts. */
+type FileSetting = 'clusterSecretFile' | 'tlsCert' | 'tlsKey' | 'tlsCa' | 'runAs'
 
 /** Of each other setting: two texts, and what each means. */
 const samples: Record<
@@ -44,6 +44,10 @@ const samples: Record<
   killGraceMs: ['1.5s', 1500, '3min', 180_000],
   slots: ['1', 1, '64', 64],
   passEnv: ['CUDA_HOME', ['CUDA_HOME'], 'A, B_2', ['A', 'B_2']],
+  isolation: ['none', 'none', 'BWRAP', 'bwrap'],
+  allowNetwork: ['docking', ['docking'], 'Docking, *', ['docking', '*']],
+  bindRo: ['/usr/share', ['/usr/share'], '/usr//lib/, /bin', ['/usr/lib', '/bin']],
+  bindDev: ['/dev/null', ['/dev/null'], '/dev/zero,/dev/full', ['/dev/zero', '/dev/full']],
   logLevel: ['WARN', 'warn', 'debug', 'debug'],
 }
 
@@ -94,7 +98,8 @@ describe('every setting', () => {
       maxAttempts: 5,
       clientLostAfterMs: 300_000,
     })
-    const client = { ...common, port: 9000, slots: null, passEnv: [], warnings: [] }
+    const isolation = { isolation: 'auto', allowNetwork: [], bindRo: [], bindDev: [], runAs: null }
+    const client = { ...common, ...isolation, port: 9000, slots: null, passEnv: [], warnings: [] }
     assert.deepEqual(read('client'), client)
   })
 
@@ -167,6 +172,11 @@ describe('a fault', () => {
     ['client', 'killGraceMs', ['0s', '5 apples']],
     ['client', 'slots', ['0', '-1', 'all', '100001']],
     ['client', 'passEnv', ['A,,B', '1A', 'A=B', 'A B', 'A-B', 'A,CLUSTER_SECRET']],
+    ['client', 'isolation', ['docker', 'on']],
+    ['client', 'allowNetwork', ['a b', 'a,,b', '**']],
+    ['client', 'bindRo', ['opt', '/opt,data', '/a,']],
+    ['client', 'bindDev', ['null', 'dev/null']],
+    ['client', 'runAs', ['a b', 'a:b:c', ':users', '-1']],
     ['client', 'logLevel', ['loud', 'infos']],
   ]
   for (const [mode, name, texts] of wrong) {

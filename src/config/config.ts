@@ -1,6 +1,8 @@
 /** Flags and environment become one frozen, typed configuration; all faults are told at once. */
 import { parseArgs } from 'node:util'
 import { Wrong } from '../domain/units.ts'
+import { readIsolation } from './isolation.ts'
+import type { IsolationConfig } from './isolation.ts'
 import { readServices } from './services.ts'
 import type { ServiceConfig } from './services.ts'
 import { settings } from './settings.ts'
@@ -46,7 +48,8 @@ export type ClientConfig = Pick<
   | 'passEnv'
   | 'logLevel'
 > &
-  TrustConfig & {
+  TrustConfig &
+  IsolationConfig & {
     /** `null`: as many as are sent. */
     readonly slots: number | null
     readonly warnings: readonly string[]
@@ -81,8 +84,9 @@ export function readClientConfig(args: readonly string[], environment: Environme
   const warnings: string[] = []
   const { slots, passEnv, ...values } = readSettings('client', args, environment, faults)
   const trust = readTrust('client', values, environment, faults, warnings)
+  const isolation = readIsolation(values, faults)
   const own = { slots: slots ?? null, passEnv: passEnv ?? [], warnings }
-  return finish({ ...values, ...trust, ...own }, faults)
+  return finish({ ...values, ...trust, ...isolation, ...own }, faults)
 }
 
 function finish<C extends object>(config: C, faults: readonly string[]): Readonly<C> {

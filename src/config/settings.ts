@@ -1,4 +1,5 @@
 /** Every setting there is: the help text, the parser and the documentation's test read this list. */
+import { normalize } from 'node:path'
 import { logLevels } from '../domain/log-level.ts'
 import type { LogLevel } from '../domain/log-level.ts'
 import {
@@ -52,6 +53,35 @@ function parseNames(text: string): readonly string[] | Wrong {
 function parseLogLevel(text: string): LogLevel | Wrong {
   const level = logLevels.find((known) => known === text.toLowerCase())
   return level ?? new Wrong(`one of ${logLevels.join(', ')}`)
+}
+
+export const isolationModes = ['auto', 'bwrap', 'none'] as const
+
+function parseIsolation(text: string): (typeof isolationModes)[number] | Wrong {
+  const mode = isolationModes.find((known) => known === text.toLowerCase())
+  return mode ?? new Wrong(`one of ${isolationModes.join(', ')}`)
+}
+
+/** Names of services are lower case. */
+function parseServiceNames(text: string): readonly string[] | Wrong {
+  const names = text.split(',').map((name) => name.trim().toLowerCase())
+  return names.every((name) => /^(\*|[a-z0-9_]+)$/.test(name))
+    ? names
+    : new Wrong('names of services, separated by commas, or *')
+}
+
+function parsePaths(text: string): readonly string[] | Wrong {
+  const paths = text.split(',').map((path) => path.trim())
+  return paths.every((path) => path.startsWith('/'))
+    ? paths.map((path) => normalize(path).replace(/(?<=.)\/+$/, ''))
+    : new Wrong('absolute paths, separated by commas')
+}
+
+function parseUser(text: string): string | Wrong {
+  const name = String.raw`(\d+|[A-Za-z_][\w.-]*\$?)`
+  return new RegExp(`^${name}(:${name})?$`).test(text)
+    ? text
+    : new Wrong('a user, or USER:GROUP, by names or numbers')
 }
 
 export const settings = {
@@ -207,6 +237,51 @@ export const settings = {
     modes: ['client'],
     fallback: same(null),
     parse: parseNames,
+  },
+  isolation: {
+    env: 'ISOLATION',
+    flag: 'isolation',
+    value: 'HOW',
+    help: 'how scripts are kept apart: bwrap (bubblewrap), none, or auto, as it can be had',
+    modes: ['client'],
+    fallback: same('auto'),
+    parse: parseIsolation,
+  },
+  allowNetwork: {
+    env: 'ALLOW_NETWORK',
+    flag: 'allow-network',
+    value: 'SERVICES',
+    help: 'services whose scripts may use the network, separated by commas; * for all',
+    modes: ['client'],
+    fallback: same(null),
+    parse: parseServiceNames,
+  },
+  bindRo: {
+    env: 'BIND_RO',
+    flag: 'bind-ro',
+    value: 'PATHS',
+    help: 'what else of this machine scripts may read, separated by commas',
+    modes: ['client'],
+    fallback: same(null),
+    parse: parsePaths,
+  },
+  bindDev: {
+    env: 'BIND_DEV',
+    flag: 'bind-dev',
+    value: 'PATHS',
+    help: 'devices that scripts may use, such as /dev/nvidia0, separated by commas',
+    modes: ['client'],
+    fallback: same(null),
+    parse: parsePaths,
+  },
+  runAs: {
+    env: 'RUN_AS',
+    flag: 'run-as',
+    value: 'USER[:GROUP]',
+    help: 'as whom scripts run, where the client is root; without, one user for each payload',
+    modes: ['client'],
+    fallback: same(null),
+    parse: parseUser,
   },
   logLevel: {
     env: 'LOG_LEVEL',

@@ -41,6 +41,8 @@ test('how a script ended decides what its payload is', () => {
   })
   assert.deepEqual(exit(200), { status: 'Failed', message: 'run.sh ended with exit code 200' })
   assert.deepEqual(exit(null), { status: 'Failed', message: 'run.sh could not be started' })
+  const trouble = judge({ exitCode: null, killReason: null, cpuSeconds: null, trouble: 'no room' })
+  assert.equal(trouble.message, 'run.sh could not be started: no room')
 })
 
 test('a script that the kill reached is killed, whatever it made of it', () => {

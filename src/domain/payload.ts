@@ -73,6 +73,8 @@ export type Exit = {
   readonly killReason: string | null
   /** User and system time of the script and of all that it waited for; `null` if not known. */
   readonly cpuSeconds: number | null
+  /** Why it never started, where that is known. */
+  readonly trouble?: string
 }
 
 /** Names of the signals that end a process, by number (Linux; signal(7)). */
@@ -91,6 +93,7 @@ const signalNames: Readonly<Record<number, string>> = {
   15: 'SIGTERM',
   24: 'SIGXCPU',
   25: 'SIGXFSZ',
+  31: 'SIGSYS',
 }
 
 /** The signal that an exit code of bash stands for, if it does. */
@@ -118,7 +121,10 @@ export function judge(
   }
   if (killReason !== null) return { status: 'Killed', message: killReason }
   if (exitCode === 0) return { status: 'Completed', message: '' }
-  if (exitCode === null) return { status: 'Failed', message: 'run.sh could not be started' }
+  if (exitCode === null) {
+    const why = exit.trouble === undefined ? '' : `: ${exit.trouble}`
+    return { status: 'Failed', message: `run.sh could not be started${why}` }
+  }
   const signal = signalOf(exitCode)
   return {
     status: 'Failed',

@@ -274,7 +274,24 @@ export const ClientHealth = Type.Object(
     load: Type.Number(),
     slots: Type.Union([Type.Integer(), Type.Null()]),
     lowSpace: Type.Boolean({ description: 'Its disk has too little left: it takes no payloads.' }),
+    isolation: Type.Object(
+      {
+        by: Type.Enum(['bwrap', 'none']),
+        network: Type.Array(Type.String(), {
+          description: 'Services whose scripts may use the network; "*": all.',
+        }),
+        user: Type.String({
+          description:
+            'As whom scripts run: "the client\'s", "one per payload", or whom RUN_AS names.',
+        }),
+        trouble: Type.Union([Type.String(), Type.Null()], {
+          description: 'Why there is no isolation, where nobody said that there is to be none.',
+        }),
+      },
+      { description: 'How scripts are kept apart.' },
+    ),
     ...left,
   },
   { $id: 'ClientHealth' },
 )
+export type ClientHealth = Static<typeof ClientHealth>

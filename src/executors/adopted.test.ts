@@ -21,7 +21,11 @@ test('a script that ended while nobody was there cannot be ended, whatever it le
   await once(left, 'spawn')
   await writeFile(paths.start, '1 1 another-boot\n')
   await writeFile(paths.exit, '0m0.001s 0m0.002s\n0m1.000s 0m0.500s\nexit 0\n')
-  const execution = await adopt({ paths, common: {}, own: {} }, 60_000, pino({ level: 'silent' }))
+  const execution = await adopt(
+    { id: 1, service: null, paths, common: {}, own: {} },
+    60_000,
+    pino({ level: 'silent' }),
+  )
   execution?.kill('job terminated')
   assert.equal(await execution?.ranMs(), undefined)
   assert.deepEqual(await execution?.ended, { exitCode: 0, cpuSeconds: 1.5, killReason: null })
@@ -38,7 +42,11 @@ test('how long a script has run is told by its start, not by when it was taken b
   const stat = readStat(pid)
   const boot = await readFile('/proc/sys/kernel/random/boot_id', 'latin1')
   await writeFile(paths.start, `${pid} ${stat?.startTime} ${boot}`)
-  const execution = await adopt({ paths, common: {}, own: {} }, 60_000, pino({ level: 'silent' }))
+  const execution = await adopt(
+    { id: 1, service: null, paths, common: {}, own: {} },
+    60_000,
+    pino({ level: 'silent' }),
+  )
   const leastMs = 1000 * process.uptime()
   const ranMs = (await execution?.ranMs()) ?? 0
   // A tick is 10 ms.

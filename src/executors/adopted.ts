@@ -3,10 +3,11 @@ import { watch } from 'node:fs'
 import type { Exit } from '../domain/payload.ts'
 import type { Log } from '../log.ts'
 import type { Execution, Task } from './executor.ts'
+import { endInside, isSandboxed, signalInside } from './isolation/inside.ts'
 import { endLeftovers } from './leftovers.ts'
 import { ageMs, findLeftovers, isSameProcess, readStat, signal } from './processes.ts'
 import type { ProcessIdentity } from './processes.ts'
-import { readExit, readScript, readStart } from './records.ts'
+import { readEnd, readExit, readScript, readStart } from './records.ts'
 import { Termination } from './termination.ts'
 
 /**
@@ -62,6 +63,12 @@ class AdoptedExecution implements Execution {
   async #signal(name: NodeJS.Signals): Promise<boolean> {
     // What a script that ended by itself has left is not the script, and is ended in any case.
     if (this.#hasExit()) return false
+    const { sandbox } = this.#task.paths
+    if (isSandboxed(sandbox)) {
+      if (await signalInside(sandbox, name, () => !this.#hasEnded())) return true
+      // What is around the sandbox is not asked: it would end at once, and all that is inside.
+      if (name !== 'SIGKILL') return false
+    }
     const session = isSameProcess(this.#record) ? this.pid : null
     const pids = await findLeftovers(session, this.#task.paths.tmp)
     for (const pid of pids) signal(pid, name)
@@ -71,9 +78,10 @@ class AdoptedExecution implements Execution {
   async #finish(): Promise<Exit | 'lost'> {
     await this.#waitForEnd()
     this.#termination.end()
+    await endInside(this.#task.paths.sandbox, this.#log)
     await endLeftovers(null, this.#task.paths.tmp, this.#log)
     const { killReason } = this.#termination
-    const record = readExit(this.#task.paths.exit)
+    const record = readEnd(this.#task.paths)
     if (record) return { ...record, killReason }
     if (killReason !== null) return { exitCode: null, cpuSeconds: null, killReason }
     return 'lost'

@@ -1,4 +1,4 @@
-/** Runs `bash run.sh` under a supervising shell, in a session and a process group of its own. */
+/** Runs `bash run.sh`, in a sandbox or without, under a supervising shell, in a session and a process group of its own. */
 import { existsSync } from 'node:fs'
 import { crashPoint } from '../crash-points.ts'
 import type { Exit } from '../domain/payload.ts'
@@ -6,7 +6,10 @@ import type { Log } from '../log.ts'
 import { adopt } from './adopted.ts'
 import type { Execution, Executor, Task } from './executor.ts'
 import { ageMs, findLeftovers, idsStillRiseFrom, readStat, signal } from './processes.ts'
-import { readExit, takeStart } from './records.ts'
+import { endInside, isSandboxed, signalInside } from './isolation/inside.ts'
+import { launchOf } from './isolation/isolation.ts'
+import type { Isolation } from './isolation/isolation.ts'
+import { readEnd, takeStart } from './records.ts'
 import { Sessions } from './sessions.ts'
 import { Spawner } from './spawner/spawner.ts'
 import type { Shell } from './spawner/spawner.ts'
@@ -26,10 +29,15 @@ type Shared = {
 }
 
 /** @param killGraceMs from SIGTERM to SIGKILL. */
-export function bashExecutor(killGraceMs: number, log: Log): Executor & AsyncDisposable {
+export function bashExecutor(
+  killGraceMs: number,
+  isolation: Isolation,
+  log: Log,
+): Executor & AsyncDisposable {
   const spawner = new Spawner(log)
   const start = async (task: Task): Promise<Execution> => {
-    const starting = spawner.start(task)
+    const launch = await launchOf(isolation, task)
+    const starting = spawner.start(task, launch)
     crashPoint('run: spawning')
     const shell = await starting
     crashPoint('run: spawned')
@@ -96,6 +104,12 @@ class BashExecution implements Execution {
 
   /** Its group, and, in the end or when it has left that, whatever is its own. */
   async #signal(name: NodeJS.Signals): Promise<boolean> {
+    const { sandbox } = this.#task.paths
+    if (isSandboxed(sandbox)) {
+      if (await signalInside(sandbox, name, () => !this.#hasEnded)) return true
+      // One that is not there yet is not asked.
+      if (name !== 'SIGKILL') return false
+    }
     const reached = this.#group !== undefined && signal(-this.#group, name)
     if (reached && name !== 'SIGKILL') return true
     // Where the spawner did not live to tell the id, the private TMPDIR has to do.
@@ -115,7 +129,7 @@ class BashExecution implements Execution {
       await this.#endLeftovers(performance.now() - this.#spawnedAt)
     }
     const { killReason } = this.#termination
-    const record = readExit(this.#task.paths.exit)
+    const record = readEnd(this.#task.paths)
     if (record) return { ...record, killReason }
     const notRun = { exitCode: null, cpuSeconds: null, killReason }
     if (exitCode === alreadyStarted) return this.#followOther(notRun)
@@ -129,6 +143,7 @@ class BashExecution implements Execution {
   /** To look at every process costs too much for a short script. */
   async #endLeftovers(ranMs: number): Promise<void> {
     if (this.#group !== undefined) signal(-this.#group, 'SIGKILL')
+    await endInside(this.#task.paths.sandbox, this.#log)
     const script = this.#group
     const above = script !== undefined && ranMs < youngMs && idsStillRiseFrom(script) ? script : 0
     const { sessions } = this.#shared

@@ -3,6 +3,10 @@ import type { Exit } from '../domain/payload.ts'
 import type { PayloadPaths } from '../files/payload-files.ts'
 
 export type Task = {
+  /** The payload's. */
+  readonly id: number
+  /** `null`: a 2.2.3 server does not say. */
+  readonly service: string | null
   readonly paths: PayloadPaths
   /** Variables that all scripts have. */
   readonly common: Readonly<Record<string, string>>

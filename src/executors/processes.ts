@@ -22,7 +22,13 @@ export function readBootId(): string {
   return readProc(bootIdFile)?.trim() ?? ''
 }
 
-type ProcessStat = { readonly state: string; readonly session: number; readonly startTime: number }
+type ProcessStat = {
+  readonly state: string
+  /** Its process group. */
+  readonly group: number
+  readonly session: number
+  readonly startTime: number
+}
 
 /** `undefined` when there is no such process. */
 export function readStat(pid: number): ProcessStat | undefined {
@@ -30,7 +36,12 @@ export function readStat(pid: number): ProcessStat | undefined {
   // The second field is the program's name, which may contain anything, even ")".
   const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ')
   if (!fields) return undefined
-  return { state: fields[0] ?? '', session: Number(fields[3]), startTime: Number(fields[19]) }
+  return {
+    state: fields[0] ?? '',
+    group: Number(fields[2]),
+    session: Number(fields[3]),
+    startTime: Number(fields[19]),
+  }
 }
 
 /** Of the times in /proc, on all machines. */

@@ -1,7 +1,12 @@
 /** What the supervising shell wrote: its start record and its exit record. */
 import { closeSync, openSync } from 'node:fs'
 import { systemCode } from '../domain/errors.ts'
+import { signalOf } from '../domain/payload.ts'
+import type { Exit } from '../domain/payload.ts'
+import type { PayloadPaths } from '../files/payload-files.ts'
 import { readIfThere } from '../files/read.ts'
+import { isSandboxed } from './isolation/inside.ts'
+import { readSandbox } from './isolation/record.ts'
 import type { ProcessIdentity } from './processes.ts'
 
 /** The supervising shell, by its start record; `undefined` if there is none. */
@@ -47,6 +52,20 @@ export function readExit(file: string): { exitCode: number; cpuSeconds: number }
     cpuSeconds: Math.round(1000 * (toSeconds(match[1] ?? '') + toSeconds(match[2] ?? ''))) / 1000,
   }
 }
+
+/**
+ * How a payload's script ended, as its exit record says it; `undefined` while that is not whole.
+ *
+ * What bubblewrap ends with is the script's exit code, if it came so far, which it tells.
+ */
+export function readEnd({ exit, sandbox }: PayloadPaths): Omit<Exit, 'killReason'> | undefined {
+  const record = readExit(exit)
+  if (!record || !isSandboxed(sandbox)) return record
+  const isStarted = readSandbox(sandbox)?.exitCode !== undefined || signalOf(record.exitCode)
+  return isStarted ? record : { exitCode: null, cpuSeconds: null, trouble: noSandbox }
+}
+
+const noSandbox = 'its sandbox (bubblewrap) could not be made'
 
 function toSeconds(text: string): number {
   const match = /^(\d+)m([\d.,]+)s$/.exec(text)

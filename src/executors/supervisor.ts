@@ -1,11 +1,14 @@
+import type { Launch } from './isolation/isolation.ts'
+
 /**
  * The supervising shell of one script. It lives on when the daemon ends, and notes how the script
  * ended. Builtins only, for it must cost next to nothing.
  *
  * It is the leader of a session of its own, and is started before it is known for what: to start a
  * shell takes longer than all that it does. Descriptor 3 is a socket to the spawner, which sends the
- * payload's directory, then variables of the script's environment as `NAME=VALUE`, then nothing,
- * each ended by a NUL. A shell that is not told all of it is not needed, and ends. It answers with
+ * payload's directory, how the script is kept apart (the note and the directory of a `Launch`, and its
+ * words, then nothing; or nothing at once), then variables of the script's environment as `NAME=VALUE`,
+ * then nothing, each ended by a NUL. A shell that is not told all of it is not needed, and ends. It answers with
  * the process group of the script.
  *
  * The exit record gets its place on the disk at the start, so that a script that fills the disk can
@@ -24,6 +27,16 @@ set -- \${stat##*) }
 started=\${20}
 read -r boot </proc/sys/kernel/random/boot_id
 IFS= read -r -d '' directory <&3 || exit 0
+IFS= read -r -d '' note <&3 || exit 0
+words=()
+if [[ $note ]]; then
+  IFS= read -r -d '' files <&3 || exit 0
+  while :; do
+    IFS= read -r -d '' word <&3 || exit 0
+    [[ $word ]] || break
+    words+=("$word")
+  done
+fi
 while :; do
   IFS= read -r -d '' pair <&3 || exit 0
   [[ $pair ]] || break
@@ -33,13 +46,18 @@ set -C
 echo "$$ $started $boot" >"$directory/start" || exit 75
 printf '%80s' >"$directory/exit" || exit 74
 set +C
+if [[ $note ]]; then
+  printf '%s\n%500s' "$note" '' >"$directory/sandbox" || exit 74
+  [[ -z $files ]] || exec 5<>"$directory/sandbox" 8<"$files/view" 9<"$files/filter" || exit 74
+  [[ -z $files ]] || IFS= read -r -u 5 note
+fi
 cd -P "$directory/work" && exec >>"$directory/stdout.log" 4>>"$directory/stderr.log" || exit 74
 unset OLDPWD
 set -m
-bash run.sh 2>&4 3>&- 4>&- &
+"\${words[@]}" bash run.sh 2>&4 3>&- 4>&- &
 set +m
 echo "$!" >&3
-exec 3>&- 4>&-
+exec 3>&- 4>&- 5>&- 8<&- 9<&-
 echo "script $!" 1<>"$directory/exit"
 wait "$!"
 code=$?
@@ -54,7 +72,12 @@ export const noRecords = 74
 export const alreadyStarted = 75
 
 /** What a supervising shell has to be told. */
-export function taskText(directory: string, environment: Readonly<Record<string, string>>): string {
-  const pairs = Object.entries(environment).map(([name, value]) => `${name}=${value}\0`)
-  return `${directory}\0${pairs.join('')}\0`
+export function taskText(
+  directory: string,
+  launch: Launch | undefined,
+  environment: Readonly<Record<string, string>>,
+): string {
+  const apart = launch ? [launch.note, launch.filesDirectory, ...launch.words, ''] : ['']
+  const pairs = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
+  return [directory, ...apart, ...pairs, ''].map((word) => `${word}\0`).join('')
 }

@@ -4,6 +4,7 @@
  *
  *     <DATA_PATH>/payloads/client.sqlite     instance, ids given, keys refused
  *     <DATA_PATH>/payloads/lock              held by the client that uses this directory
+ *     <DATA_PATH>/payloads/sandbox/          what bubblewrap reads
  *     <DATA_PATH>/payloads/incoming/<name>/  being received; nothing else knows of it
  *     <DATA_PATH>/payloads/trash/<name>/     being removed
  *     <DATA_PATH>/payloads/<id>/
@@ -13,6 +14,7 @@
  *       start          the start record of the supervising shell: its process id, its start time
  *                      (field 22 of /proc/PID/stat) and the boot id
  *       exit           how run.sh ended: CPU times, then "exit CODE"; blank until then
+ *       sandbox        how the script is kept apart, if it is: by what, and what bubblewrap told
  *       stdout.log, stderr.log
  *       kill           why it is to be ended
  *       result.zip     the packed result
@@ -70,6 +72,7 @@ function pathsIn(directory: string) {
     tmp: at('tmp'),
     start: at('start'),
     exit: at('exit'),
+    sandbox: at('sandbox'),
     stdout: at('stdout.log'),
     stderr: at('stderr.log'),
     kill: at('kill'),
@@ -100,6 +103,11 @@ export class PayloadFiles implements AsyncDisposable {
 
   get memoryFile(): string {
     return join(this.#root, 'client.sqlite')
+  }
+
+  /** What bubblewrap reads. */
+  get sandboxDirectory(): string {
+    return join(this.#root, 'sandbox')
   }
 
   /** Makes the directories. */

@@ -56,7 +56,8 @@ async function findLeftAtClient(root: string): Promise<string[]> {
     const path = join(root, name)
     if (name === 'incoming' || name === 'trash') {
       left.push(...(await readdir(path)).map((entry) => join(path, entry)))
-    } else if (name !== 'lock' && !name.startsWith('client.sqlite')) left.push(path)
+    } else if (!['lock', 'sandbox'].includes(name) && !name.startsWith('client.sqlite'))
+      left.push(path)
   }
   return left
 }

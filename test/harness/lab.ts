@@ -1,5 +1,5 @@
 /** A temporary directory, and the servers and clients of one test in it. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -28,19 +28,30 @@ export type ServerUnderTest = { readonly program: Program; readonly api: Api }
 
 export type ClientUnderTest = { readonly program: Program; readonly address: string }
 
+/** ISOLATION of clients where a test does not say it. */
+const { JO_ISOLATION: usualIsolation = 'none' } = process.env
+
 export class Lab implements AsyncDisposable {
   readonly directory: string
   readonly #programs: Program[] = []
   readonly #executable: string | undefined
+  readonly #isolation: string
 
-  private constructor(directory: string, executable?: string) {
+  private constructor(directory: string, isolation: string, executable?: string) {
     this.directory = directory
+    this.#isolation = isolation
     this.#executable = executable
   }
 
-  /** @param executable the program, if it is another one than the one under test. */
-  static async create(executable?: string): Promise<Lab> {
-    return new Lab(await mkdtemp(join(tmpdir(), 'job-orchestrator-test-')), executable)
+  /**
+   * @param executable the program, if it is another one than the one under test.
+   * @param isolation what clients run under where nothing is said for one.
+   */
+  static async create(executable?: string, isolation = usualIsolation): Promise<Lab> {
+    const directory = await mkdtemp(join(tmpdir(), 'job-orchestrator-test-'))
+    // Scripts that run as another user have to pass through.
+    await chmod(directory, 0o711)
+    return new Lab(directory, isolation, executable)
   }
 
   /** Starts a process of the program, with any arguments. */
@@ -51,7 +62,7 @@ export class Lab implements AsyncDisposable {
   ): Program {
     const executable = this.#executable
     // Test machines may be nearly full.
-    const environment = { MIN_FREE_SPACE: '0', ...env }
+    const environment = { MIN_FREE_SPACE: '0', ISOLATION: this.#isolation, ...env }
     const program = new Program(args, this.directory, environment, {
       through,
       ...(executable !== undefined && { executable }),

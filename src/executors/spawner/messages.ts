@@ -1,4 +1,5 @@
 /** What a client and its spawner say to each other. */
+import type { Launch } from '../isolation/isolation.ts'
 
 /** Start a script; `id` names its supervising shell from here on. */
 export type StartMessage = {
@@ -10,6 +11,8 @@ export type StartMessage = {
   readonly common: Readonly<Record<string, string>>
   /** What else this one has. */
   readonly own: Readonly<Record<string, string>>
+  /** How it is kept apart; absent: it is not. */
+  readonly launch?: Launch | undefined
 }
 
 export type Report =

@@ -27,7 +27,7 @@ export function runSpawner(): void {
 }
 
 async function start(message: StartMessage): Promise<void> {
-  const { id, directory, stdout, stderr, common, own: environment } = message
+  const { id, directory, stdout, stderr, common, own: environment, launch } = message
   try {
     // A full disk shows here, where it can be told.
     for (const path of [stdout, stderr]) closeSync(openSync(path, 'a'))
@@ -37,6 +37,7 @@ async function start(message: StartMessage): Promise<void> {
     const pid = await shell.begin({
       directory,
       environment,
+      launch,
       onGroup(group) {
         tell({ id, is: 'group', group })
         setTimeout(() => startAhead(common), aheadAfterMs)

@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import type { Log } from '../../log.ts'
 import { ownArguments } from '../../self.ts'
 import type { Task } from '../executor.ts'
+import type { Launch } from '../isolation/isolation.ts'
 import { spawnerCommand } from './messages.ts'
 import type { Report, StartMessage } from './messages.ts'
 
@@ -39,15 +40,16 @@ export class Spawner implements AsyncDisposable {
   /**
    * Starts the supervising shell of a payload.
    *
+   * @param launch how its script is kept apart; `undefined`: it is not.
    * @throws when no process can be started. If the spawner ends meanwhile it is not known whether
    *   one was: there is a shell then that has ended, as far as is known.
    */
-  async start({ paths, common, own }: Task): Promise<Shell> {
+  async start({ paths, common, own }: Task, launch: Launch | undefined): Promise<Shell> {
     const { directory, stdout, stderr } = paths
     const id = ++this.#lastId
     const starting = new Starting()
     this.#shells.set(id, starting)
-    const message: StartMessage = { id, directory, stdout, stderr, common, own }
+    const message: StartMessage = { id, directory, stdout, stderr, common, own, launch }
     const child = this.#child ?? this.#begin()
     child.send(message, (error) => {
       if (error) this.#lose(id)

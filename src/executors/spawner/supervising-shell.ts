@@ -1,12 +1,14 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import type { Socket } from 'node:net'
+import type { Launch } from '../isolation/isolation.ts'
 import { supervisor, taskText } from '../supervisor.ts'
 
 /** What a shell is told to do, and whom it tells how that goes. */
 export type Assignment = {
   readonly directory: string
   readonly environment: Readonly<Record<string, string>>
+  readonly launch: Launch | undefined
   readonly onGroup: (group: number) => void
   readonly onExit: (exitCode: number | null) => void
 }
@@ -61,7 +63,8 @@ export class SupervisingShell {
       throw this.#fault ?? new Error('no process could be started')
     }
     this.#assignment = assignment
-    this.#channel.write(taskText(assignment.directory, assignment.environment))
+    const { directory, launch, environment } = assignment
+    this.#channel.write(taskText(directory, launch, environment))
     return pid
   }
 }

@@ -1,18 +1,15 @@
 import { Type } from 'typebox'
-import type { Static } from 'typebox'
 import { messageOf } from '../../domain/errors.ts'
 import type { ClientHealth } from '../../domain/protocol.ts'
 import type { App } from '../app.ts'
 import { internal, json, message, shared } from '../schemas.ts'
 import type { ClientSteps } from './steps.ts'
 
-type Health = Static<typeof ClientHealth>
-
 /** What is said of payloads when their table does not answer. */
 const nothingKnown = { active: 0, unfetched: 0, kept: 0 }
 
 export function healthRoutes(app: App, steps: ClientSteps): void {
-  const { store, instance, meter, slots, drain, space, log } = steps
+  const { store, instance, meter, slots, drain, space, isolation, log } = steps
   app.get('/', { schema: { response: { 200: message('There is.'), ...internal } } }, () => ({
     message: 'pong',
   }))
@@ -22,8 +19,8 @@ export function healthRoutes(app: App, steps: ClientSteps): void {
     {
       schema: {
         response: {
-          200: json(shared<Health>('ClientHealth'), 'All is well.'),
-          503: json(shared<Health>('ClientHealth'), 'The table of payloads does not answer.'),
+          200: json(shared<ClientHealth>('ClientHealth'), 'All is well.'),
+          503: json(shared<ClientHealth>('ClientHealth'), 'The table of payloads does not answer.'),
           ...internal,
         },
       },
@@ -31,7 +28,8 @@ export function healthRoutes(app: App, steps: ClientSteps): void {
     async (_request, reply) => {
       const { draining } = drain
       const lowSpace = space.look() !== undefined
-      const known = { instance, load: meter.percent, slots, draining, lowSpace }
+      const load = meter.percent
+      const known = { instance, load, slots, draining, lowSpace, isolation }
       try {
         store.check()
         return await reply.send({ status: 'ok', database: 'ok', ...known, ...drain.left })

@@ -1,0 +1,78 @@
+/** What a script sees of the system, as arguments of bubblewrap that are the same for all scripts. */
+import { existsSync, lstatSync, readlinkSync } from 'node:fs'
+
+/** Where a script finds what is its own; the same at every client, in every attempt. */
+export const inside = { work: '/work', home: '/home/job', tmp: '/tmp' } as const
+
+/** Whom a script takes itself for, whoever it is outside. */
+export const insideUser = { name: 'job', id: 1000 } as const
+
+const programs = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32']
+
+/** What programs read of /etc that tells nothing of this machine's users, networks or secrets. */
+const settings = [
+  ['/etc/ld.so.cache', '/etc/ld.so.conf', '/etc/ld.so.conf.d', '/etc/alternatives'],
+  ['/etc/ssl/certs', '/etc/ssl/openssl.cnf', '/etc/ca-certificates', '/etc/ca-certificates.conf'],
+  ['/etc/pki/tls/certs', '/etc/pki/tls/cert.pem', '/etc/pki/ca-trust', '/etc/crypto-policies'],
+  ['/etc/localtime', '/etc/timezone', '/etc/locale.alias', '/etc/mime.types', '/etc/magic'],
+  ['/etc/fonts', '/etc/R', '/etc/perl', '/etc/python3', '/etc/openmpi', '/etc/gdal'],
+  ['/etc/protocols', '/etc/services', '/etc/papersize', '/etc/bash.bashrc', '/etc/profile.d'],
+].flat()
+
+/** What a script that may use the network needs to find others by their names. */
+export const networkSettings = ['/etc/resolv.conf', '/etc/gai.conf', '/etc/host.conf']
+
+/** Processors and memory: what OpenMP and MPI look at to place threads. */
+const hardware = '/sys/devices/system'
+
+export type View = {
+  /** Where `passwd`, `group`, `hosts` and `nsswitch.conf` of scripts are. */
+  readonly filesDirectory: string
+  /** BIND_RO and BIND_DEV. */
+  readonly bindRo: readonly string[]
+  readonly bindDev: readonly string[]
+  /** Files and directories that no script may see, wherever they are. */
+  readonly hidden: readonly string[]
+}
+
+/** @returns arguments, to come after those that bind a payload's own directories. */
+export function systemView({ filesDirectory, bindRo, bindDev, hidden }: View): string[] {
+  const own = ['passwd', 'group', 'nsswitch.conf']
+  return [
+    programs.flatMap(bindProgram),
+    ['/etc', '/home', '/run', '/var'].flatMap((path) => ['--perms', '0755', '--dir', path]),
+    ['--symlink', inside.tmp, '/var/tmp'],
+    settings.filter((path) => existsSync(path)).flatMap((path) => bind(path)),
+    own.flatMap((name) => bind(`${filesDirectory}/${name}`, `/etc/${name}`)),
+    existsSync(hardware) ? bind(hardware) : [],
+    ['--proc', '/proc', '--dev', '/dev', '--perms', '1777', '--tmpfs', '/dev/shm'],
+    bindDev.flatMap((path) => ['--dev-bind', path, path]),
+    ['--remount-ro', '/dev'],
+    bindRo.flatMap((path) => bind(path)),
+    hidden.filter((path) => isSeen(path, bindRo)).flatMap(hide),
+  ].flat()
+}
+
+function bind(path: string, there = path): string[] {
+  return ['--ro-bind', path, there]
+}
+
+/** On most systems `/bin` is a link into `/usr`. */
+function bindProgram(path: string): string[] {
+  const stats = lstatSync(path, { throwIfNoEntry: false })
+  if (stats?.isSymbolicLink()) return ['--symlink', readlinkSync(path), path]
+  return stats?.isDirectory() ? bind(path) : []
+}
+
+function isSeen(path: string, bindRo: readonly string[]): boolean {
+  return [...programs, ...bindRo].some((seen) => isWithin(path, seen)) && existsSync(path)
+}
+
+function hide(path: string): string[] {
+  return lstatSync(path).isDirectory() ? ['--tmpfs', path] : ['--ro-bind', '/dev/null', path]
+}
+
+/** Whether a path is a directory or something in it; both are absolute and normal. */
+function isWithin(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`)
+}
