@@ -51,7 +51,7 @@ export async function startClient(
   await using starts = new AsyncDisposableStack()
   const exposure = exposureOf(config)
   await refuseExposure(exposure)
-  const { dataPath, slots, killGraceMs, maxAgeMs } = config
+  const { dataPath, slots, killGraceMs, maxAgeMs, headersTimeoutMs } = config
   const files = starts.use(
     new PayloadFiles(dataPath, (path) => log.warn(`${path} cannot be removed`)),
   )
@@ -111,7 +111,7 @@ export async function startClient(
   cleaner.start()
   const trust = followTrust(config, log, starts)
   const verifier = trust.secrets && new Verifier(trust.secrets, log)
-  const steps = { ...room, meter, isolation: told, version }
+  const steps = { ...room, meter, isolation: told, version, headersTimeoutMs }
   const app = await createClientApp(steps, trust.tls, verifier)
   starts.defer(() => closeApp(app))
   // First of all: while requests finish, no script is started.

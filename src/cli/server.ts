@@ -113,6 +113,7 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
     tls: trust.tls,
     log,
     maxUploadSizeBytes: config.maxUploadSizeBytes,
+    headersTimeoutMs: config.headersTimeoutMs,
   })
   store.onNew((service) => sender.offer(service))
   store.onChange((change) => {

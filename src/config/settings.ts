@@ -157,6 +157,15 @@ export const settings = {
     fallback: same('1GiB'),
     parse: parseSizeOrZeroBytes,
   },
+  headersTimeoutMs: {
+    env: 'HEADERS_TIMEOUT',
+    flag: 'headers-timeout',
+    value: 'TIME',
+    help: 'who takes longer to send the head of a request is cut off',
+    modes: both,
+    fallback: same('20s'),
+    parse: parseShortDurationMs,
+  },
   maxAttempts: {
     env: 'MAX_ATTEMPTS',
     flag: 'max-attempts',

@@ -16,6 +16,10 @@ export type FaultCode =
   | 'mismatch' // not the same as came before under the same key
   | 'gone' // it was here, and never will be again
   | 'too_large'
+  | 'long_url'
+  | 'large_head'
+  | 'timed_out' // who asks does not go on
+  | 'too_many' // of this user's: when some have ended, it may go
   | 'unsupported' // not the kind of body that was asked for
   | 'busy' // not now: try again later
   | 'no_space'

@@ -7,7 +7,12 @@ import type { JobReply } from '../domain/protocol.ts'
 import { JobReply as JobSchema, MessageReply } from '../domain/protocol.ts'
 import { maskTokens } from '../domain/token.ts'
 import type { Log } from '../log.ts'
-import { followTls, httpsOptions } from './secure.ts'
+import { Unanswered, refuseBroken, refuseExpectations } from './broken-requests.ts'
+import { refuseCrossSite } from './cross-site.ts'
+import { checkHead, headOptions } from './head-limits.ts'
+import { linger } from './linger.ts'
+import { safeHeaders } from './safe-headers.ts'
+import { followTls, listenOptions } from './secure.ts'
 import type { Secure } from './secure.ts'
 import { forNow, statusOf } from './status.ts'
 
@@ -16,25 +21,41 @@ export type App = ReturnType<typeof createApp>
 /** Seconds after which a refusal "for now" may be otherwise. */
 const retryAfterSeconds = 1
 
-/**
- * A Fastify instance that answers every error in the one shape, and leaves bodies alone.
- *
- * @param hint for who asks for what there is not.
- * @param secure how it listens with TLS, if it does.
- */
-export function createApp(log: Log, hint = '', secure?: Secure) {
+export type AppOptions = {
+  /** For who asks for what there is not. */
+  readonly hint?: string
+  /** How it listens with TLS, if it does. */
+  readonly secure?: Secure
+  /** So long the head of a request may take to come. */
+  readonly headersTimeoutMs: number
+}
+
+/** A Fastify instance that answers every error in the one shape, and leaves bodies alone. */
+export function createApp(log: Log, { hint = '', secure, headersTimeoutMs }: AppOptions) {
+  const unanswered = new Unanswered()
   const app = fastify({
     logger: false,
     // No limit on the time of a whole request: an upload may be slow.
     requestTimeout: 0,
+    clientErrorHandler: (error, socket) => {
+      log.debug({ err: error }, `a connection from ${socket.remoteAddress} was cut: ${error.code}`)
+      refuseBroken(error, socket, unanswered, headersTimeoutMs)
+    },
     routerOptions: { maxParamLength: 2_000 },
     frameworkErrors: (error, request, reply) => void replyError(log, error, request, reply),
     ajv: { customOptions: { removeAdditional: false } },
     // Its own refusal has another shape than ours.
     return503OnClosing: false,
-    ...httpsOptions(secure),
+    ...listenOptions(headOptions(headersTimeoutMs), secure),
   }).withTypeProvider<TypeBoxTypeProvider>()
   if (secure) followTls(app.server, secure, log)
+  refuseExpectations(app.server)
+  app.addHook('onRequest', async ({ raw }, reply) => {
+    reply.headers(safeHeaders)
+    unanswered.add(reply.raw)
+    checkHead(raw)
+    refuseCrossSite(raw.method ?? '', raw.headers)
+  })
   refuseWhileStopping(app)
   app.addSchema(JobSchema)
   app.addSchema(MessageReply)
@@ -54,6 +75,8 @@ export function createApp(log: Log, hint = '', secure?: Secure) {
     return reply.code(404).send(refusal(message))
   })
   app.addHook('onResponse', async (request, reply) => {
+    // A body that nobody wanted may be endless.
+    linger(request.raw)
     log.debug(
       { status: reply.statusCode, ms: Math.round(reply.elapsedTime) },
       `${request.method} ${request.url}`,
@@ -109,12 +132,12 @@ function replyError(
     log.error({ err: error.cause }, `${request.method} ${request.url}: ${message}`)
   }
   // Who is still sending would have its connection reset, and never see why, if it were closed now;
-  // `linger` in multipart.ts sees to its end.
+  // `linger` sees to its end.
   if (!request.raw.complete) reply.raw.shouldKeepAlive = true
   if (error instanceof Fault && forNow.has(error.code)) {
     reply.header('retry-after', retryAfterSeconds)
   }
-  return reply.code(status).send(refusal(message))
+  return reply.headers(safeHeaders).code(status).send(refusal(message))
 }
 
 function describe(error: unknown): { status: number; message: string } {

@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream'
 import busboy from 'busboy'
 import { Fault } from '../domain/errors.ts'
 import type { Part } from '../domain/part.ts'
+import { linger } from './linger.ts'
 import { PartNames, boundaryOf } from './part-names.ts'
 
 const longestFieldBytes = 64 * 1024
@@ -11,9 +12,6 @@ const mostFields = 100
 
 /** A body may take any time, but not stand still for so long. */
 const silentMs = 60_000
-
-/** A sender that was refused may go on sending for so long, so that it can read why. */
-const lingerMs = 5_000
 
 /**
  * Reads a request's body. The content of each file has to be read before the next part is asked for.
@@ -184,15 +182,6 @@ function createParser(request: IncomingMessage): busboy.Busboy {
 function namesOf(request: IncomingMessage): PartNames | undefined {
   const boundary = boundaryOf(request.headers['content-type'] ?? '')
   return boundary === undefined ? undefined : new PartNames(boundary)
-}
-
-/** Lets what is left of a body run out, for a while; then the connection is cut. */
-export function linger(request: IncomingMessage): void {
-  if (request.complete || request.destroyed) return
-  request.resume()
-  const timer = setTimeout(() => request.destroy(), lingerMs)
-  request.once('close', () => clearTimeout(timer))
-  request.once('end', () => clearTimeout(timer))
 }
 
 function tooLarge(mostBytes: number): Fault {

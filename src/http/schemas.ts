@@ -36,7 +36,18 @@ export const zipOr = <S extends TSchema>(schema: S, description: string) => ({
   content: { 'application/json': { schema }, 'application/zip': { schema: Zip } },
 })
 
-/** What every route may answer when something unforeseen happens. */
-export const internal = {
+/** What every route may answer, whatever it does. What it says of these itself comes behind. */
+export const general = {
+  400: job('It is no proper HTTP, or has no Host header.'),
+  408: job('The head of the request took longer than HEADERS_TIMEOUT to come.'),
+  414: job('The URL is too long.'),
+  431: job('The headers are too large, or too many.'),
   500: job('An unforeseen fault; the message is `internal`, the log says more.'),
+  503: job('The program is stopping.'),
+}
+
+/** The same for a route that changes something, where no token has a say in it. */
+export const generalOfChange = {
+  ...general,
+  403: job('A browser sent it for a page of another site.'),
 }

@@ -1,5 +1,5 @@
 /** Listening with TLS. */
-import type { Server as HttpServer } from 'node:http'
+import type { Server as HttpServer, ServerOptions } from 'node:http'
 import type { SecureContextOptions, Server as TlsServer, TlsOptions } from 'node:tls'
 import type { Log } from '../log.ts'
 import type { Tls } from '../trust/certificates.ts'
@@ -17,11 +17,16 @@ const handshakeMs = 10_000
 /** Kinds of failures that are told in the log. */
 const mostTold = 100
 
-/** What Fastify needs to listen with TLS: nothing, where there is no certificate to show. */
-export function httpsOptions(secure: Secure | undefined): object {
-  if (!secure?.tls.value.identity) return {}
+/**
+ * What Fastify needs to listen, with TLS where there is a certificate to show.
+ *
+ * @param http what Node.js needs in either case.
+ */
+export function listenOptions(http: ServerOptions, secure: Secure | undefined): object {
+  if (!secure?.tls.value.identity) return { http }
   const demands = secure.demandsCertificate && secure.tls.value.ca !== null
-  const https: TlsOptions = {
+  const https: ServerOptions & TlsOptions = {
+    ...http,
     ...contextOf(secure.tls.value),
     requestCert: demands,
     rejectUnauthorized: demands,

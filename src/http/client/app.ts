@@ -27,7 +27,8 @@ export async function createClientApp(
   verifier?: Verifier,
 ): Promise<App> {
   const hint = '; this is a client: applications talk to the server'
-  const app = createApp(steps.log, hint, { tls, demandsCertificate: true })
+  const secure = { tls, demandsCertificate: true }
+  const app = createApp(steps.log, { hint, secure, headersTimeoutMs: steps.headersTimeoutMs })
   await describeRoutes(app, {
     title: 'job-orchestrator client',
     description: 'Runs what servers send, and gives the results to them alone.',

@@ -1,14 +1,14 @@
 import type { DrainReply } from '../../domain/protocol.ts'
 import type { App } from '../app.ts'
-import { internal, json, shared } from '../schemas.ts'
+import { generalOfChange, json, shared } from '../schemas.ts'
 import type { ClientSteps } from './steps.ts'
 
 /** Draining, for the operator: begun, ended and looked at. */
 export function drainRoutes(app: App, { drain }: ClientSteps): void {
   const schema = {
     response: {
+      ...generalOfChange,
       200: json(shared<DrainReply>('Drain'), 'How it is now, and what is left.'),
-      ...internal,
     },
   }
   app.get('/drain', { schema }, () => drain.state)

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { ServerId } from '../../domain/protocol.ts'
 import type { ClientEvent } from '../../domain/protocol.ts'
 import type { App } from '../app.ts'
-import { internal, job } from '../schemas.ts'
+import { general, job } from '../schemas.ts'
 import type { ClientSteps } from './steps.ts'
 
 /** A reader that is so far behind is cut off; it begins again with a snapshot. */
@@ -20,12 +20,12 @@ export function eventRoute(app: App, { events, contacts, log }: ClientSteps): vo
       schema: {
         querystring: Type.Object({ server: ServerId }),
         response: {
+          ...general,
           200: {
             description: 'A snapshot, then every change, without end.',
             content: { 'text/event-stream': { schema: Type.Unsafe<Readable>(Type.String()) } },
           },
           400: job('The id of the server is missing or malformed.'),
-          ...internal,
         },
       },
     },

@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { messageOf } from '../../domain/errors.ts'
 import type { ClientHealth } from '../../domain/protocol.ts'
 import type { App } from '../app.ts'
-import { internal, json, message, shared } from '../schemas.ts'
+import { general, json, message, shared } from '../schemas.ts'
 import type { ClientSteps } from './steps.ts'
 
 /** What is said of payloads when their table does not answer. */
@@ -10,7 +10,7 @@ const nothingKnown = { active: 0, unfetched: 0, kept: 0 }
 
 export function healthRoutes(app: App, steps: ClientSteps): void {
   const { store, instance, meter, slots, drain, space, isolation, log } = steps
-  app.get('/', { schema: { response: { 200: message('There is.'), ...internal } } }, () => ({
+  app.get('/', { schema: { response: { ...general, 200: message('There is.') } } }, () => ({
     message: 'pong',
   }))
 
@@ -19,9 +19,9 @@ export function healthRoutes(app: App, steps: ClientSteps): void {
     {
       schema: {
         response: {
+          ...general,
           200: json(shared<ClientHealth>('ClientHealth'), 'All is well.'),
           503: json(shared<ClientHealth>('ClientHealth'), 'The table of payloads does not answer.'),
-          ...internal,
         },
       },
     },
@@ -46,11 +46,11 @@ export function healthRoutes(app: App, steps: ClientSteps): void {
     {
       schema: {
         response: {
+          ...general,
           200: json(
             Type.Number({ minimum: 0, maximum: 100 }),
             'Use of the CPUs that it may use, in percent.',
           ),
-          ...internal,
         },
       },
     },

@@ -7,7 +7,7 @@ import { Fault } from '../../domain/errors.ts'
 import { Key, Keys } from '../../domain/protocol.ts'
 import type { KeyReply } from '../../domain/protocol.ts'
 import type { App } from '../app.ts'
-import { internal, job, json, shared, zip } from '../schemas.ts'
+import { general, generalOfChange, job, json, shared, zip } from '../schemas.ts'
 import { sendZip } from '../zip.ts'
 import type { ClientSteps } from './steps.ts'
 
@@ -16,7 +16,7 @@ const KeysParams = Type.Object({ keys: Keys })
 const known = (description: string) => json(shared<Static<typeof KeyReply>>('Key'), description)
 
 export function keyRoutes(app: App, steps: ClientSteps): void {
-  const malformed = { 400: job('That is not a key.'), ...internal }
+  const malformed = { 400: job('That is not a key.') }
 
   app.get(
     '/result/:key',
@@ -24,6 +24,7 @@ export function keyRoutes(app: App, steps: ClientSteps): void {
       schema: {
         params: KeyParams,
         response: {
+          ...general,
           200: zip('The packed result of a payload that has ended, however.'),
           404: job('There is no payload under this key.'),
           409: job('The payload has not ended.'),
@@ -51,6 +52,7 @@ export function keyRoutes(app: App, steps: ClientSteps): void {
       schema: {
         params: KeysParams,
         response: {
+          ...generalOfChange,
           204: Type.Null({ description: 'Nothing is held under these keys any more.' }),
           409: job('A payload has not ended; the others are forgotten.'),
           ...malformed,
@@ -69,7 +71,11 @@ export function keyRoutes(app: App, steps: ClientSteps): void {
     {
       schema: {
         params: KeyParams,
-        response: { 200: known('What is held is being ended, or is refused.'), ...malformed },
+        response: {
+          ...generalOfChange,
+          200: known('What is held is being ended, or is refused.'),
+          ...malformed,
+        },
       },
     },
     async (request) => ({ known: await killKey(steps, request.params.key, 'job terminated') }),
@@ -80,7 +86,11 @@ export function keyRoutes(app: App, steps: ClientSteps): void {
     {
       schema: {
         params: KeyParams,
-        response: { 200: known('What was held has ended and is gone.'), ...malformed },
+        response: {
+          ...generalOfChange,
+          200: known('What was held has ended and is gone.'),
+          ...malformed,
+        },
       },
     },
     async (request) => ({ known: await cancelKey(steps, request.params.key) }),

@@ -9,7 +9,7 @@ import type { Payload } from '../../domain/payload.ts'
 import { keyHeader } from '../../domain/protocol.ts'
 import type { PayloadReply } from '../../domain/protocol.ts'
 import type { App } from '../app.ts'
-import { IdParams, internal, job, shared, zip, zipOr } from '../schemas.ts'
+import { IdParams, general, generalOfChange, job, shared, zip, zipOr } from '../schemas.ts'
 import { sendZip } from '../zip.ts'
 import type { ClientSteps } from './steps.ts'
 import { payloadReply } from './reply.ts'
@@ -37,7 +37,6 @@ export function payloadRoutes(app: App, steps: ClientSteps): void {
     400: job('The id is not a positive integer.'),
     404: job('There is no such payload.'),
     409: job('The payload has another key.'),
-    ...internal,
   }
 
   app.get(
@@ -47,6 +46,7 @@ export function payloadRoutes(app: App, steps: ClientSteps): void {
         params: IdParams,
         headers: KeyHeader,
         response: {
+          ...general,
           200: zipOr(shared<PayloadReply>('Payload'), 'The result if Completed, else the payload.'),
           ...refusals,
         },
@@ -67,7 +67,7 @@ export function payloadRoutes(app: App, steps: ClientSteps): void {
       schema: {
         params: IdParams,
         headers: KeyHeader,
-        response: { 200: zip('Its files as they are.'), ...refusals },
+        response: { ...general, 200: zip('Its files as they are.'), ...refusals },
       },
     },
     async (request, reply) => {
@@ -82,7 +82,7 @@ export function payloadRoutes(app: App, steps: ClientSteps): void {
       schema: {
         params: IdParams,
         headers: KeyHeader,
-        response: { 200: nothing('It is being ended.'), ...refusals },
+        response: { 200: nothing('It is being ended.'), ...generalOfChange, ...refusals },
       },
     },
     async (request, reply) => {

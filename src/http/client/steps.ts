@@ -8,4 +8,5 @@ export type ClientSteps = ClientRoom & {
   readonly version: string
   /** How scripts are kept apart. */
   readonly isolation: ClientHealth['isolation']
+  readonly headersTimeoutMs: number
 }

@@ -3,7 +3,7 @@ import { submit } from '../../client/submit.ts'
 import { SubmitOptions, optionsPart } from '../../domain/protocol.ts'
 import type { PayloadReply } from '../../domain/protocol.ts'
 import type { App } from '../app.ts'
-import { internal, job, json, shared } from '../schemas.ts'
+import { generalOfChange, job, json, shared } from '../schemas.ts'
 import type { ReadBody } from './gate.ts'
 import type { ClientSteps } from './steps.ts'
 import { payloadReply } from './reply.ts'
@@ -25,15 +25,16 @@ export function submitRoute(app: App, steps: ClientSteps, readBody: ReadBody): v
         consumes: ['multipart/form-data'],
         body: SubmitForm,
         response: {
+          ...generalOfChange,
           200: json(shared<PayloadReply>('Payload'), 'It is here, durably.'),
           400: job('The files are not what can be run.'),
+          408: job('The head took longer than HEADERS_TIMEOUT, or nothing came for BODY_TIMEOUT.'),
           409: job('A payload is being received under this key.'),
           410: job('This key was cancelled or forgotten.'),
-          413: job('Larger than MAX_UPLOAD_SIZE.'),
+          413: job('Larger than MAX_UPLOAD_SIZE, or more files than MAX_UPLOAD_FILES.'),
           415: job('The body is not multipart/form-data.'),
-          503: job('No slot is free, or the client drains.'),
+          503: job('No slot is free, too many payloads are being received, or the client drains.'),
           507: job('The disk is full.'),
-          ...internal,
         },
       },
       validatorCompiler: () => () => true,

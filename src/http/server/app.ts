@@ -27,6 +27,7 @@ export type ServerSteps = UploadContext &
     readonly terminator: Pick<Terminator, 'terminate'>
     readonly watch: JobWatch
     readonly maxUploadSizeBytes: number
+    readonly headersTimeoutMs: number
     readonly version: string
     /** What it listens with. */
     readonly tls: Current<Tls>
@@ -35,7 +36,8 @@ export type ServerSteps = UploadContext &
 
 export async function createServerApp(steps: ServerSteps): Promise<App> {
   // Applications prove who they are otherwise than by certificates.
-  const app = createApp(steps.log, '', { tls: steps.tls, demandsCertificate: false })
+  const secure = { tls: steps.tls, demandsCertificate: false }
+  const app = createApp(steps.log, { secure, headersTimeoutMs: steps.headersTimeoutMs })
   app.addSchema(JobDetails)
   app.addSchema(ServerHealth)
   guardDoors(app, steps)

@@ -8,7 +8,7 @@ import { admit, demandScope } from '../../server/admit.ts'
 import type { AdmitContext } from '../../server/admit.ts'
 import { demandReach } from '../../server/find.ts'
 import type { App } from '../app.ts'
-import { linger } from '../multipart.ts'
+import { linger } from '../linger.ts'
 import { job } from '../schemas.ts'
 
 declare module 'fastify' {
@@ -34,7 +34,9 @@ export const tokenScheme = {
 
 const refusals = {
   401: job('A token is needed, or this one is not valid (any more); the message says which.'),
-  403: job('The token has not the scope, or is of another user or service.'),
+  403: job(
+    'The token has not the scope, or is of another user or service; or a browser sent it for a page of another site.',
+  ),
 }
 
 type DoorContext = AdmitContext & { readonly store: Parameters<typeof demandReach>[0] }
@@ -93,6 +95,7 @@ function challengeFor(status: number, request: FastifyRequest): string | undefin
   if (status === 401) {
     return request.headers.authorization === undefined ? realm : `${realm}, error="invalid_token"`
   }
-  if (status !== 403) return undefined
+  // What is refused before anybody is looked at is not for want of a scope.
+  if (status !== 403 || request.access === null) return undefined
   return `${realm}, error="insufficient_scope", scope="${request.routeOptions.config.scope}"`
 }

@@ -2,7 +2,7 @@ import type { JobReply } from '../../domain/protocol.ts'
 import { download, downloadPartial } from '../../server/download.ts'
 import type { DownloadContext } from '../../server/download.ts'
 import type { App } from '../app.ts'
-import { IdParams, internal, job, shared, zip, zipOr } from '../schemas.ts'
+import { IdParams, general, job, shared, zip, zipOr } from '../schemas.ts'
 import { sendZip } from '../zip.ts'
 import { WaitQuery, waitFor } from './wait.ts'
 import type { JobWatch } from '../../server/watch.ts'
@@ -23,13 +23,13 @@ export function downloadRoutes(
         params: IdParams,
         querystring: WaitQuery,
         response: {
+          ...general,
           200: zipOr(
             shared<JobReply>('Job'),
             'A ZIP when the job is Completed; the job as JSON in every other status.',
           ),
           400: job('The id is not a positive integer, or `wait` is no such time.'),
           404: job('There is no such job.'),
-          ...internal,
         },
       },
     },
@@ -55,11 +55,11 @@ export function downloadRoutes(
           'of one that has ended, however, its result.',
         params: IdParams,
         response: {
+          ...general,
           200: zip('The files.'),
           400: job('The id is not a positive integer.'),
           404: job('There is no such job, or its files are gone.'),
           503: job('The client that has the files does not answer.'),
-          ...internal,
         },
       },
     },

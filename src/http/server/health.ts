@@ -2,7 +2,7 @@ import type { ServerHealth } from '../../domain/protocol.ts'
 import { describeHealth } from '../../server/health.ts'
 import type { HealthContext } from '../../server/health.ts'
 import type { App } from '../app.ts'
-import { internal, json, message, shared } from '../schemas.ts'
+import { general, json, message, shared } from '../schemas.ts'
 
 export function healthRoutes(app: App, context: HealthContext): void {
   app.get(
@@ -12,7 +12,7 @@ export function healthRoutes(app: App, context: HealthContext): void {
       schema: {
         tags: ['operation'],
         summary: 'Is anybody there?',
-        response: { 200: message('There is.'), ...internal },
+        response: { ...general, 200: message('There is.') },
       },
     },
     () => ({ message: 'pong' }),
@@ -26,9 +26,9 @@ export function healthRoutes(app: App, context: HealthContext): void {
         tags: ['operation'],
         summary: 'How the server, its services and their clients are',
         response: {
+          ...general,
           200: json(shared<ServerHealth>('ServerHealth'), 'All is well.'),
           503: json(shared<ServerHealth>('ServerHealth'), 'The database does not answer.'),
-          ...internal,
         },
       },
     },

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Fault } from '../../domain/errors.ts'
 import { isIdempotencyKey } from '../../domain/idempotency.ts'
-import { linger } from '../multipart.ts'
+import { linger } from '../linger.ts'
 
 /**
  * The Idempotency-Key of a request whose body is still to be read; `undefined` if it has none.

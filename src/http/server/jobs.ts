@@ -3,7 +3,7 @@ import { describeJob } from '../../server/describe.ts'
 import type { DescribeContext } from '../../server/describe.ts'
 import type { App } from '../app.ts'
 import type { JobWatch } from '../../server/watch.ts'
-import { IdParams, internal, job, json, shared } from '../schemas.ts'
+import { IdParams, general, job, json, shared } from '../schemas.ts'
 import { WaitQuery, waitFor } from './wait.ts'
 
 export function jobRoutes(app: App, context: DescribeContext & { readonly watch: JobWatch }): void {
@@ -17,10 +17,10 @@ export function jobRoutes(app: App, context: DescribeContext & { readonly watch:
         params: IdParams,
         querystring: WaitQuery,
         response: {
+          ...general,
           200: json(shared<JobDetails>('JobDetails'), 'The job.'),
           400: job('The id is not a positive integer, or `wait` is no such time.'),
           404: job('There is no such job.'),
-          ...internal,
         },
       },
     },

@@ -1,7 +1,7 @@
 import { isFinal } from '../../domain/job.ts'
 import type { Terminator } from '../../server/terminate.ts'
 import type { App } from '../app.ts'
-import { IdParams, internal, job } from '../schemas.ts'
+import { IdParams, general, job } from '../schemas.ts'
 
 export function terminateRoute(
   app: App,
@@ -17,12 +17,12 @@ export function terminateRoute(
         description: 'A queued job is not sent; a running one has all its processes ended.',
         params: IdParams,
         response: {
+          ...general,
           200: job('It has ended; the status is the true one, `Killed` unless it was quicker.'),
           202: job('It is recorded and will be done; the client has not confirmed it yet.'),
           400: job('The id is not a positive integer.'),
           404: job('There is no such job.'),
           409: job('It had ended otherwise before.'),
-          ...internal,
         },
       },
     },

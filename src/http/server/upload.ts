@@ -5,7 +5,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Part } from '../../domain/part.ts'
 import type { App } from '../app.ts'
 import { readParts } from '../multipart.ts'
-import { internal, job } from '../schemas.ts'
+import { general, job } from '../schemas.ts'
 import { readIdempotencyKey } from './idempotency-key.ts'
 
 /** For the document only: the body is checked as it streams by. */
@@ -67,17 +67,23 @@ export function uploadRoute(
         headers: UploadHeaders,
         body: UploadForm,
         response: {
+          ...general,
           200: job('It came under this Idempotency-Key before: how that job is now.'),
           201: job('The job is queued.'),
           400: job('A field, a file name, the key or the body is wrong; the message says which.'),
+          408: job('The head took longer than HEADERS_TIMEOUT, or nothing came for BODY_TIMEOUT.'),
           409: job(
             'An upload under this key is being received; Retry-After says when to ask again.',
           ),
-          413: job('Larger than MAX_UPLOAD_SIZE.'),
+          413: job('Larger than MAX_UPLOAD_SIZE, or more files than MAX_UPLOAD_FILES.'),
           415: job('The body is not multipart/form-data.'),
           422: job('Other fields or files came under this key before.'),
+          429: job(
+            'So many uploads of this user are being received, or so many of its jobs queued, as ' +
+              'may be; Retry-After says when to ask again.',
+          ),
+          503: job('So many uploads are being received as may be, or the server is stopping.'),
           507: job('The disk is full.'),
-          ...internal,
         },
       },
       validatorCompiler: () => () => true,
