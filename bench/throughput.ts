@@ -55,7 +55,7 @@ async function supervisedXargs(bed: Bed, round: number): Promise<number> {
   for (const directory of directories) {
     await mkdir(join(directory, 'work'), { recursive: true })
     await writeFile(join(directory, 'work', 'run.sh'), trivial.script)
-    await writeFile(join(directory, 'task'), taskText(directory, undefined, {}))
+    await writeFile(join(directory, 'task'), taskText(directory, undefined, {}, ':'))
   }
   const start = performance.now()
   // Its daemon is a file.

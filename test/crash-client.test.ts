@@ -28,6 +28,7 @@ const trials: readonly (readonly [Passage | readonly Passage[], Scenario])[] = [
   ['submit: published', mixed],
   ['submit: taken', mixed],
   ['run: chosen', mixed],
+  ['run: bounded', mixed],
   ['run: spawning', mixed],
   ['run: spawned', mixed],
   ['run: noted', mixed],

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { Bounds } from '../src/executors/bounds/bounds.ts'
 import { bashExecutor } from '../src/executors/bash.ts'
 import { noIsolation } from '../src/executors/isolation/isolation.ts'
 import { PayloadFiles } from '../src/files/payload-files.ts'
@@ -208,8 +209,9 @@ describe('a client with a full disk', { concurrency: 3 }, () => {
       await mkdir(directory, { recursive: true })
     }
     await writeFile(join(paths.work, 'run.sh'), `touch '${lab.directory}/ran'`)
-    await using executor = bashExecutor(1_000, noIsolation, createLog('silent'))
-    const task = { id: 1, service: null, own: {} }
+    const bounds = new Bounds(disk.directory, false)
+    await using executor = bashExecutor(1_000, noIsolation, bounds, createLog('silent'))
+    const task = { id: 1, service: null, own: {}, limits: {} }
     const start = async () => {
       const execution = await executor.start({ ...task, paths, common: { PATH: '/usr/bin:/bin' } })
       return execution.ended

@@ -40,6 +40,7 @@ const good: JobDetails = {
   failedAttempts: 0,
   lostAttempts: 0,
   maxRuntimeSeconds: null,
+  limits: {},
   terminateRequestedAt: null,
   result: { sizeBytes: 1, sha256: '0'.repeat(64) },
   attempts: [attempt(1)],

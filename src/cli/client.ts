@@ -15,6 +15,7 @@ import { Runner } from '../client/runner.ts'
 import { SmallResults } from '../client/small-results.ts'
 import type { ClientConfig } from '../config/config.ts'
 import { bashExecutor } from '../executors/bash.ts'
+import { Bounds, describeEnforcement } from '../executors/bounds/bounds.ts'
 import { readBootId } from '../executors/processes.ts'
 import { FreeSpace } from '../files/free-space.ts'
 import { PayloadFiles } from '../files/payload-files.ts'
@@ -83,6 +84,7 @@ export async function startClient(
   const place = { name: 'DATA_PATH', directory: resolve(dataPath) }
   const space = starts.use(new FreeSpace([place], config.minFreeSpaceBytes, onSpace))
   space.look()
+  const bounds = new Bounds(resolve(dataPath), config.cgroups === 'auto')
   const context = {
     store,
     memory,
@@ -96,12 +98,14 @@ export async function startClient(
     bootId,
     instance,
     slots,
-    executor: starts.use(bashExecutor(killGraceMs, isolation, log)),
+    executor: starts.use(bashExecutor(killGraceMs, isolation, bounds, log)),
+    limits: config.limits,
+    enforcement: bounds.enforcement,
     maxPayloadBytes: config.maxUploadSizeBytes,
     environment: commonEnvironment(config.passEnv, environment),
   }
   const runner = new Runner(context)
-  const room: ClientRoom = { ...context, runner, receiving }
+  const room: ClientRoom = { ...context, runner, receiving, bounds }
   await starting(`cannot take back what is in ${resolve(dataPath)}`, () => recover(room))
   const hurry = new AbortController()
   starts.defer(() => runner.stop(hurry.signal))
@@ -126,6 +130,7 @@ export async function startClient(
     { instance },
     `payloads in ${resolve(dataPath, 'payloads')}, ${slots ?? 'any number'} at once`,
   )
+  log.info({ enforcement: bounds.enforcement }, describeEnforcement(bounds.enforcement))
   if (!existsSync('/proc/self/stat')) {
     log.warn('/proc is not mounted: a script that runs when the client stops is not found again')
   }

@@ -1,4 +1,5 @@
 /** The help texts, from the list of settings. */
+import { limitKinds, limitNames } from '../domain/limits.ts'
 import { settingsOf } from '../config/config.ts'
 import { backupFlags, restoreFlags } from '../config/backup-config.ts'
 import type { CommandFlags } from '../config/command-flags.ts'
@@ -37,6 +38,14 @@ const purposes: Readonly<Record<Mode, string>> = {
   client: 'Runs the payloads that a server sends.',
 }
 
+/** One line for each. */
+const limitsHelp = limitNames
+  .map((name) => {
+    const { field, what } = limitKinds[name]
+    return `  SERVICE_<NAME>_${field.toUpperCase()}\n                                 ${what}\n`
+  })
+  .join('')
+
 const serviceHelp = `
 Services (environment only; <NAME> may contain underscores):
   SERVICE_<NAME>_UPLOAD_URL      where its clients take payloads, separated by
@@ -48,7 +57,7 @@ Services (environment only; <NAME> may contain underscores):
   SERVICE_<NAME>_RUNS_PER_USER   active jobs of one user at once (5)
   SERVICE_<NAME>_MAX_RUNS        active jobs of the service at once (10)
   SERVICE_<NAME>_MAX_RUNTIME     longest time that a script may run (no limit)
-`
+${limitsHelp}`
 
 const secretHelp = `
 By environment only, for a command line can be read by all:

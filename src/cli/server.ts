@@ -67,6 +67,7 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
   }
   const { killGraceMs, clientLostAfterMs } = config
   const maxRuntimes = readMaxRuntimes(config)
+  const limits = new Map(config.services.map(({ name, limits: most }) => [name, most]))
   const older = { store, files, gateway: olderOnes, maxRuntimes, killGraceMs, log }
   const addresses = new Map(config.services.map(({ name, clients: at }) => [name, at]))
   const clients = new Clients(addresses, { gateway, store, listener, log, older })
@@ -80,6 +81,7 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
     log,
     quotas,
     maxRuntimes,
+    limits,
     clientLostAfterMs,
   })
   const terminator = new Terminator({ store, gateway, clients, sender, watch, log, killGraceMs })
@@ -108,6 +110,7 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
     terminator,
     watch,
     services,
+    limits,
     underWay: new UploadsUnderWay(),
     version,
     tls: trust.tls,

@@ -1,3 +1,5 @@
+import type { LimitValues } from '../domain/limits.ts'
+import type { Enforcement } from '../domain/usage.ts'
 import type { Executor } from '../executors/executor.ts'
 import type { FreeSpace } from '../files/free-space.ts'
 import type { PayloadFiles } from '../files/payload-files.ts'
@@ -33,4 +35,8 @@ export type ClientContext = {
   readonly maxPayloadBytes: number
   /** Variables that every script gets; see `environment.ts`. */
   readonly environment: Readonly<Record<string, string>>
+  /** What each script may use at most, whatever its server says. */
+  readonly limits: LimitValues
+  /** By what limits are enforced here. */
+  readonly enforcement: Enforcement
 }

@@ -4,11 +4,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { crashPoint } from '../crash-points.ts'
 import { isOfDisk, messageOf } from '../domain/errors.ts'
 import type { Ending } from '../domain/job.ts'
+import { inUnit, limitKinds } from '../domain/limits.ts'
+import type { LimitName } from '../domain/limits.ts'
 import { ownDirectory } from '../domain/names.ts'
 import { signalOf } from '../domain/payload.ts'
 import type { Exit, Payload } from '../domain/payload.ts'
 import { readConfinement } from '../executors/isolation/record.ts'
 import type { Confinement } from '../executors/isolation/record.ts'
+import type { Usage } from '../domain/usage.ts'
 import { archive } from '../files/archive.ts'
 import type { Extra } from '../files/archive.ts'
 import { write } from '../files/durable.ts'
@@ -110,6 +113,18 @@ export function logFiles(paths: PayloadPaths): readonly Extra[] {
   ]
 }
 
+/** What was used, and what was enforced and by what. */
+function describeUsage(usage: Usage | undefined) {
+  if (!usage) return {}
+  const { peakMemoryBytes, bytesWritten, limits, hits, endedBy } = usage
+  const told = Object.entries(limits).map(([key, { most, of, by }]) => {
+    const name = key as LimitName
+    const { short, unit } = limitKinds[name]
+    return [short, { [unit]: inUnit(name, most), of, by, ...(hits[name] && { hits: hits[name] }) }]
+  })
+  return { peakMemoryBytes, bytesWritten, limits: Object.fromEntries(told) as unknown, endedBy }
+}
+
 /** `.orchestrator/job.json`. */
 function describe(
   { id, origin, receivedAtMs, startedAtMs }: Payload,
@@ -131,6 +146,7 @@ function describe(
     exitCode,
     signal: (exitCode !== null && signalOf(exitCode)) || null,
     cpuSeconds: exit?.cpuSeconds ?? null,
+    ...describeUsage(exit?.usage),
     receivedAt: new Date(receivedAtMs).toISOString(),
     startedAt: startedAtMs === null ? null : new Date(startedAtMs).toISOString(),
     endedAt: new Date(endedAtMs).toISOString(),

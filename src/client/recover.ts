@@ -3,6 +3,7 @@
  * daemon was there: those that still run are taken back, and those that ended are packed.
  */
 import { crashPoint } from '../crash-points.ts'
+import { payloadEnded } from '../domain/payload.ts'
 import type { Manifest } from '../files/payload-files.ts'
 import type { ClientRoom } from './room.ts'
 
@@ -17,6 +18,10 @@ export async function recover(room: ClientRoom): Promise<void> {
     if (!manifest || isRefused(room, manifest)) await discard(room, id, manifest)
     else await recoverOne(room, manifest)
   }
+  // A shell that an earlier process of ours has begun may come yet.
+  const isWanted = (id: number) => !payloadEnded(store.find(id)?.status ?? 'Failed')
+  const left = await room.bounds.removeLeft(isWanted)
+  if (left > 0) log.warn(`${left} cgroups of earlier scripts cannot be removed`)
   const { active, running } = store.count()
   if (active > 0) log.info({ active, running }, `took back ${active} payloads, ${running} running`)
 }

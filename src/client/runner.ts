@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { crashPoint } from '../crash-points.ts'
 import { asFault, messageOf } from '../domain/errors.ts'
+import { allOf, smaller } from '../domain/limits.ts'
 import { judge } from '../domain/payload.ts'
 import type { Payload } from '../domain/payload.ts'
 import type { Execution, Task } from '../executors/executor.ts'
@@ -9,6 +10,7 @@ import { isFullAt } from '../files/free-space.ts'
 import { lastLine } from '../files/read.ts'
 import { Loop } from '../loop.ts'
 import { step } from './changes.ts'
+import { watchLimits } from './limits.ts'
 import { watchRuntime } from './max-runtime.ts'
 import type { ClientContext } from './context.ts'
 import { ownEnvironment } from './environment.ts'
@@ -88,7 +90,8 @@ export class Runner {
     const { files, environment: common } = this.#context
     const paths = files.paths(payload.id)
     const service = payload.origin?.service ?? null
-    return { id: payload.id, service, paths, common, own: ownEnvironment(payload, paths) }
+    const limits = smaller(allOf(this.#context.limits, 'client'), payload.origin?.limits ?? {})
+    return { id: payload.id, service, paths, common, own: ownEnvironment(payload, paths), limits }
   }
 
   /** Goes on with a script that runs already. */
@@ -216,9 +219,10 @@ export class Runner {
     crashPoint('run: noted')
     if (running.killReason !== null) execution.kill(running.killReason)
     const watch = watchRuntime(this.#context, running, execution)
+    const limits = watchLimits(this.#context, running, execution)
     const exit = await execution.ended.finally(() => {
       this.#executions.delete(id)
-      return watch.stop()
+      return Promise.all([watch.stop(), limits.stop()])
     })
     if (this.#abandoned.has(id)) return
     crashPoint(exit === 'lost' ? 'vanished: seen' : 'end: seen')

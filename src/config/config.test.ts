@@ -49,6 +49,14 @@ const samples: Record<
   allowNetwork: ['docking', ['docking'], 'Docking, *', ['docking', '*']],
   bindRo: ['/usr/share', ['/usr/share'], '/usr//lib/, /bin', ['/usr/lib', '/bin']],
   bindDev: ['/dev/null', ['/dev/null'], '/dev/zero,/dev/full', ['/dev/zero', '/dev/full']],
+  memoryBytes: ['64MiB', 67_108_864, '2GB', 2_000_000_000],
+  cpuTimeMs: ['90', 90_000, '2h', 7_200_000],
+  processes: ['1', 1, '500', 500],
+  openFiles: ['16', 16, '1024', 1024],
+  fileSizeBytes: ['1GiB', 1_073_741_824, '4096', 4096],
+  diskBytes: ['10GB', 10_000_000_000, '1', 1],
+  outputBytes: ['1MiB', 1_048_576, '10', 10],
+  cgroups: ['none', 'none', 'auto', 'auto'],
   logLevel: ['WARN', 'warn', 'debug', 'debug'],
 }
 
@@ -101,7 +109,16 @@ describe('every setting', () => {
       clientLostAfterMs: 300_000,
     })
     const isolation = { isolation: 'auto', allowNetwork: [], bindRo: [], bindDev: [], runAs: null }
-    const client = { ...common, ...isolation, port: 9000, slots: null, passEnv: [], warnings: [] }
+    const client = {
+      ...common,
+      ...isolation,
+      port: 9000,
+      slots: null,
+      passEnv: [],
+      limits: {},
+      cgroups: 'auto',
+      warnings: [],
+    }
     assert.deepEqual(read('client'), client)
   })
 

@@ -1,5 +1,7 @@
 /** Flags and environment become one frozen, typed configuration; all faults are told at once. */
 import { parseArgs } from 'node:util'
+import { fromEach } from '../domain/limits.ts'
+import type { LimitValues } from '../domain/limits.ts'
 import { Wrong } from '../domain/units.ts'
 import { readIsolation } from './isolation.ts'
 import type { IsolationConfig } from './isolation.ts'
@@ -48,12 +50,15 @@ export type ClientConfig = Pick<
   | 'headersTimeoutMs'
   | 'killGraceMs'
   | 'passEnv'
+  | 'cgroups'
   | 'logLevel'
 > &
   TrustConfig &
   IsolationConfig & {
     /** `null`: as many as are sent. */
     readonly slots: number | null
+    /** What each script may use at most. */
+    readonly limits: LimitValues
     readonly warnings: readonly string[]
   }
 
@@ -87,7 +92,8 @@ export function readClientConfig(args: readonly string[], environment: Environme
   const { slots, passEnv, ...values } = readSettings('client', args, environment, faults)
   const trust = readTrust('client', values, environment, faults, warnings)
   const isolation = readIsolation(values, faults)
-  const own = { slots: slots ?? null, passEnv: passEnv ?? [], warnings }
+  const limits = fromEach((name) => values[name])
+  const own = { slots: slots ?? null, passEnv: passEnv ?? [], limits, warnings }
   return finish({ ...values, ...trust, ...isolation, ...own }, faults)
 }
 

@@ -23,6 +23,7 @@ test('a service needs its upload URL alone; the rest follows', () => {
       clients: [client('http://n1:9000')],
       quota: { runsPerUser: 5, maxRuns: 10 },
       maxRuntimeMs: null,
+      limits: {},
     },
   ])
   assert.deepEqual([faults, warnings], [[], []])
@@ -36,6 +37,8 @@ test('every companion of the upload URL is taken', () => {
     SERVICE_DOCK_RUNS_PER_USER: '2',
     SERVICE_DOCK_MAX_RUNS: '3',
     SERVICE_DOCK_MAX_RUNTIME: '2h',
+    SERVICE_DOCK_MAX_MEMORY: '1KiB',
+    SERVICE_DOCK_MAX_PROCESSES: '9',
   })
   const uploadUrl = 'https://n1/a/submit'
   assert.deepEqual(services, [
@@ -44,6 +47,7 @@ test('every companion of the upload URL is taken', () => {
       clients: [{ uploadUrl, downloadUrl: 'https://n1/b/get', terminateUrl: 'https://n1/c/end' }],
       quota: { runsPerUser: 2, maxRuns: 3 },
       maxRuntimeMs: 7_200_000,
+      limits: { memoryBytes: 1024, processes: 9 },
     },
   ])
   assert.deepEqual([faults, warnings], [[], []])
@@ -160,7 +164,9 @@ test('an unknown suffix is a warning, for other programs have SERVICE_ variables
   })
   assert.deepEqual(faults, [])
   assert.equal(services.length, 1)
-  const suffixes = 'UPLOAD_URL, DOWNLOAD_URL, TERMINATE_URL, RUNS_PER_USER, MAX_RUNS, MAX_RUNTIME'
+  const suffixes =
+    'UPLOAD_URL, DOWNLOAD_URL, TERMINATE_URL, RUNS_PER_USER, MAX_RUNS, MAX_RUNTIME, MAX_MEMORY, ' +
+    'MAX_CPU_TIME, MAX_PROCESSES, MAX_OPEN_FILES, MAX_FILE_SIZE, MAX_DISK, MAX_OUTPUT'
   assert.deepEqual(
     warnings,
     ['SERVICE_A_MAXRUNS', 'SERVICE_A_TIME_LIMIT', 'SERVICE_UPLOAD_URL', 'SERVICE_'].map(
@@ -183,6 +189,7 @@ test('without any service there is one, "example", and that is said', () => {
       clients: [client('http://127.0.0.1:9000')],
       quota: { runsPerUser: 5, maxRuns: 10 },
       maxRuntimeMs: null,
+      limits: {},
     },
   ])
   assert.deepEqual(faults, [])
@@ -197,4 +204,11 @@ test('a time limit is any time', () => {
     const { faults } = read(environment)
     assert.match(faults.join(), /^SERVICE_A_MAX_RUNTIME: expected a time .*, got /, text)
   }
+})
+
+test('a limit that is none is a fault, and says what would be right', () => {
+  const { faults } = read({ SERVICE_A_UPLOAD_URL: 'http://n1', SERVICE_A_MAX_OPEN_FILES: '3' })
+  assert.deepEqual(faults, [
+    'SERVICE_A_MAX_OPEN_FILES: expected a whole number from 16 to 1000000, got "3"',
+  ])
 })

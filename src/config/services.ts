@@ -1,5 +1,7 @@
 /** Services come by environment only: `SERVICE_<NAME>_UPLOAD_URL` and its companions. */
 import type { ClientAddress } from '../domain/job.ts'
+import { fromEach, limitKinds, limitNames } from '../domain/limits.ts'
+import type { LimitValues } from '../domain/limits.ts'
 import type { Quota } from '../domain/quota.ts'
 import { Wrong, parseDurationMs, parseHttpUrl, parseWhole } from '../domain/units.ts'
 
@@ -10,6 +12,8 @@ export type ServiceConfig = {
   readonly quota: Quota
   /** Longest time that a script may run; `null`: as long as it wants. */
   readonly maxRuntimeMs: number | null
+  /** What a script may use at most. */
+  readonly limits: LimitValues
 }
 
 const suffixes = [
@@ -22,13 +26,17 @@ const suffixes = [
 ] as const
 type Suffix = (typeof suffixes)[number]
 
+/** As `MAX_MEMORY`. */
+const limitSuffixes = limitNames.map((name) => limitKinds[name].field.toUpperCase())
+const allSuffixes: readonly string[] = [...suffixes, ...limitSuffixes]
+
 const defaultQuota: Quota = { runsPerUser: 5, maxRuns: 10 }
 
 /** The service there is when none is configured: a client on this machine as it is by default. */
 const exampleUploadUrl = 'http://127.0.0.1:9000/submit'
 
 type Environment = Readonly<Record<string, string | undefined>>
-type Raw = Partial<Record<Suffix, string>>
+type Raw = Partial<Record<Suffix, string>> & Readonly<Record<string, string>>
 
 /**
  * Reads the services.
@@ -48,13 +56,14 @@ export function readServices(
         '(set SERVICE_<NAME>_UPLOAD_URL to have your own)',
     )
     const clients = [besides(exampleUploadUrl)]
-    return [{ name: 'example', clients, quota: defaultQuota, maxRuntimeMs: null }]
+    return [{ name: 'example', clients, quota: defaultQuota, maxRuntimeMs: null, limits: {} }]
   }
   return [...found].map(([name, raw]) => ({
     name: name.toLowerCase(),
     clients: readClients(name, raw, faults),
     quota: readQuota(name, raw, faults),
     maxRuntimeMs: readMaxRuntime(name, raw, faults),
+    limits: readLimits(name, raw, faults),
   }))
 }
 
@@ -63,7 +72,7 @@ function collect(environment: Environment, faults: string[], warnings: string[])
   const variables = new Map<string, string>()
   for (const [variable, text] of Object.entries(environment)) {
     if (!variable.startsWith('SERVICE_') || text === undefined || text === '') continue
-    const suffix = suffixes.find((known) => variable.endsWith(`_${known}`))
+    const suffix = allSuffixes.find((known) => variable.endsWith(`_${known}`))
     const name = suffix && variable.slice('SERVICE_'.length, -suffix.length - 1).toUpperCase()
     if (suffix && name) {
       const other = variables.get(`${name}_${suffix}`)
@@ -72,7 +81,7 @@ function collect(environment: Environment, faults: string[], warnings: string[])
       found.set(name, { ...found.get(name), [suffix]: text })
     } else {
       warnings.push(
-        `${variable} is ignored: expected SERVICE_<NAME>_ and one of ${suffixes.join(', ')}`,
+        `${variable} is ignored: expected SERVICE_<NAME>_ and one of ${allSuffixes.join(', ')}`,
       )
     }
   }
@@ -164,4 +173,16 @@ function readMaxRuntime(name: string, raw: Raw, faults: string[]): number | null
   if (!(value instanceof Wrong)) return value
   faults.push(`SERVICE_${name}_MAX_RUNTIME: expected ${value.expected}, got "${raw.MAX_RUNTIME}"`)
   return null
+}
+
+function readLimits(name: string, raw: Raw, faults: string[]): LimitValues {
+  return fromEach((limit) => {
+    const { field, parse } = limitKinds[limit]
+    const text = raw[field.toUpperCase()]
+    const value = text === undefined ? undefined : parse(text)
+    if (!(value instanceof Wrong)) return value
+    const variable = `SERVICE_${name}_${field.toUpperCase()}`
+    faults.push(`${variable}: expected ${value.expected}, got "${text}"`)
+    return undefined
+  })
 }

@@ -1,5 +1,7 @@
 /** Every setting there is: the help text, the parser and the documentation's test read this list. */
 import { normalize } from 'node:path'
+import { limitKinds } from '../domain/limits.ts'
+import type { LimitName } from '../domain/limits.ts'
 import { logLevels } from '../domain/log-level.ts'
 import type { LogLevel } from '../domain/log-level.ts'
 import {
@@ -82,6 +84,25 @@ function parseUser(text: string): string | Wrong {
   return new RegExp(`^${name}(:${name})?$`).test(text)
     ? text
     : new Wrong('a user, or USER:GROUP, by names or numbers')
+}
+
+/** What each script on a client may use at most. */
+function limit(name: LimitName) {
+  const { field, unit, what, parse } = limitKinds[name]
+  const values = { bytes: 'SIZE', seconds: 'TIME', count: 'NUMBER' } as const
+  return {
+    env: field.toUpperCase(),
+    flag: field.replaceAll('_', '-'),
+    value: values[unit],
+    help: `limit: ${what}`,
+    modes: ['client'],
+    fallback: same(null),
+    parse,
+  } satisfies Setting<number>
+}
+
+function parseCgroups(text: string): 'auto' | 'none' | Wrong {
+  return text === 'auto' || text === 'none' ? text : new Wrong('auto or none')
 }
 
 export const settings = {
@@ -291,6 +312,22 @@ export const settings = {
     modes: ['client'],
     fallback: same(null),
     parse: parseUser,
+  },
+  memoryBytes: limit('memoryBytes'),
+  cpuTimeMs: limit('cpuTimeMs'),
+  processes: limit('processes'),
+  openFiles: limit('openFiles'),
+  fileSizeBytes: limit('fileSizeBytes'),
+  diskBytes: limit('diskBytes'),
+  outputBytes: limit('outputBytes'),
+  cgroups: {
+    env: 'CGROUPS',
+    flag: 'cgroups',
+    value: 'auto|none',
+    help: 'auto: limits are enforced by cgroups where the client may make them',
+    modes: ['client'],
+    fallback: same('auto'),
+    parse: parseCgroups,
   },
   logLevel: {
     env: 'LOG_LEVEL',

@@ -49,6 +49,7 @@ export const crashPoints = {
   'submit: published': client('the manifest is there, and the table knows nothing'),
   'submit: taken': client('the payload is in the table, and nobody has been answered'),
   'run: chosen': client('the payload is `Running` in the table, and nothing is started'),
+  'run: bounded': client('what bounds the script is there, and no shell that has it'),
   'run: spawning': client('the supervising shell is forked, and may not run yet'),
   'run: spawned': client('the supervising shell runs, and that is noted nowhere'),
   'run: noted': client('the process is in the table'),

@@ -21,6 +21,7 @@ function job(status: JobStatus, changes: Partial<Job> = {}): Job {
     scriptAttempts: 1,
     failedAttempts: 0,
     maxRuntimeMs: null,
+    limits: {},
     createdAtMs: 1,
     changedAtMs: 2,
     finalAtMs: isFinal(status) ? 3 : null,

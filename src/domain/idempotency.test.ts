@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fingerprintOf, isIdempotencyKey } from './idempotency.ts'
 
-const fields = { service: 'example', scriptAttempts: 1, maxRuntimeMs: null }
+const fields = { service: 'example', scriptAttempts: 1, maxRuntimeMs: null, limits: {} }
 const script = { path: 'run.sh', sha256: 'a'.repeat(64) }
 const input = { path: 'in/a.txt', sha256: 'b'.repeat(64) }
 const original = fingerprintOf(fields, [script, input])
@@ -17,6 +17,7 @@ test('every field and every file is', () => {
     fingerprintOf({ ...fields, service: 'other' }, [script, input]),
     fingerprintOf({ ...fields, scriptAttempts: 2 }, [script, input]),
     fingerprintOf({ ...fields, maxRuntimeMs: 1 }, [script, input]),
+    fingerprintOf({ ...fields, limits: { memoryBytes: 1 } }, [script, input]),
     fingerprintOf(fields, [script]),
     fingerprintOf(fields, [script, { ...input, path: 'in/b.txt' }]),
     fingerprintOf(fields, [script, { ...input, sha256: 'c'.repeat(64) }]),

@@ -12,7 +12,7 @@ export type FileDigest = { readonly path: string; readonly sha256: string }
 
 /** SHA-256 of an upload, in lower-case hexadecimal; all but whose it is. */
 export function fingerprintOf(
-  { service, scriptAttempts, maxRuntimeMs }: Omit<UploadFields, 'userId'>,
+  { service, scriptAttempts, maxRuntimeMs, limits }: Omit<UploadFields, 'userId'>,
   files: readonly FileDigest[],
 ): string {
   const content = {
@@ -20,6 +20,7 @@ export function fingerprintOf(
     // Only what is asked for is said, so that fields of later versions change no fingerprint.
     ...(scriptAttempts > 1 && { scriptAttempts }),
     ...(maxRuntimeMs !== null && { maxRuntimeMs }),
+    ...(Object.keys(limits).length > 0 && { limits }),
     files: files.map(({ path, sha256 }) => `${sha256} ${path}`).toSorted(),
   }
   return createHash('sha256').update(JSON.stringify(content)).digest('hex')

@@ -2,6 +2,8 @@
  * A job as the server knows it: its statuses, what each may become, and what is remembered of it.
  */
 
+import type { LimitValues } from './limits.ts'
+
 /** The statuses of a job, in the order of its life. */
 export const jobStatuses = [
   'Queued',
@@ -72,6 +74,8 @@ export type Job = {
   readonly failedAttempts: number
   /** The longest time that run.sh may run, as the upload asked for; its service may allow less. */
   readonly maxRuntimeMs: number | null
+  /** What run.sh may use, as the upload asked for; its service and its client may allow less. */
+  readonly limits: LimitValues
   readonly createdAtMs: number
   readonly changedAtMs: number
   readonly finalAtMs: number | null

@@ -2,8 +2,12 @@
  * A payload as a client knows it: its statuses, what each may become, and what is remembered of it.
  */
 import type { Ending, Result } from './job.ts'
+import { isLimitReason } from './limits.ts'
+import type { Limits } from './limits.ts'
 import { isTimeLimitReason } from './max-runtime.ts'
 import type { MaxRuntime } from './max-runtime.ts'
+import { endedByLimit, metLimits } from './usage.ts'
+import type { Usage } from './usage.ts'
 
 /** The statuses of a payload. It is `Running` until its result is packed and ready. */
 export const payloadStatuses = [
@@ -42,6 +46,8 @@ export type PayloadOrigin = {
   readonly userId: string
   readonly service: string
   readonly attempt: number
+  /** What run.sh may use; absent: no limits but the client's own. */
+  readonly limits?: Limits
 } & Partial<MaxRuntime> // absent: no limit
 
 /** The server's id, with which each of its keys begins. */
@@ -75,6 +81,8 @@ export type Exit = {
   readonly cpuSeconds: number | null
   /** Why it never started, where that is known. */
   readonly trouble?: string
+  /** `undefined` when it never started. */
+  readonly usage?: Usage
 }
 
 /** Names of the signals that end a process, by number (Linux; signal(7)). */
@@ -116,20 +124,23 @@ export function judge(
 ): { status: 'Completed' | 'Failed' | 'Killed'; message: string } {
   const { exitCode } = exit
   const killReason = exit.killReason ?? (ourSignals.has(exitCode) ? askedBefore : null)
-  if (killReason !== null && isTimeLimitReason(killReason)) {
+  if (killReason !== null && (isTimeLimitReason(killReason) || isLimitReason(killReason))) {
     return { status: 'Failed', message: `run.sh was ended by its ${killReason}` }
   }
   if (killReason !== null) return { status: 'Killed', message: killReason }
+  const { usage } = exit
+  const limit = usage && endedByLimit(exitCode, usage)
+  if (limit !== undefined) {
+    return { status: 'Failed', message: `run.sh was ended by its ${limit}` }
+  }
   if (exitCode === 0) return { status: 'Completed', message: '' }
   if (exitCode === null) {
     const why = exit.trouble === undefined ? '' : `: ${exit.trouble}`
     return { status: 'Failed', message: `run.sh could not be started${why}` }
   }
   const signal = signalOf(exitCode)
-  return {
-    status: 'Failed',
-    message: signal
-      ? `run.sh was ended by ${signal} (exit code ${exitCode})`
-      : `run.sh ended with exit code ${exitCode}`,
-  }
+  const how = signal
+    ? `was ended by ${signal} (exit code ${exitCode})`
+    : `ended with exit code ${exitCode}`
+  return { status: 'Failed', message: `run.sh ${how}${usage ? metLimits(usage) : ''}` }
 }

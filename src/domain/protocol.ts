@@ -3,6 +3,7 @@
  */
 import { Type } from 'typebox'
 import type { Static, TSchema } from 'typebox'
+import type { LimitName } from './limits.ts'
 import { jobStatuses } from './job.ts'
 import { payloadStatuses } from './payload.ts'
 
@@ -65,6 +66,24 @@ export const Keys = Type.String({
   pattern: `^${keyPattern}(,${keyPattern}){0,${mostKeysAtOnce - 1}}$`,
 })
 
+const OneLimit = Type.Object({
+  most: Type.Integer({ minimum: 1 }),
+  of: Type.Union([Type.Literal('client'), Type.Literal('service'), Type.Literal('upload')]),
+})
+
+/** Some of the limits there are; see `limits.ts`. */
+function limitsOf<S extends TSchema>(one: S) {
+  return Type.Object({
+    memoryBytes: Type.Optional(one),
+    cpuTimeMs: Type.Optional(one),
+    processes: Type.Optional(one),
+    openFiles: Type.Optional(one),
+    fileSizeBytes: Type.Optional(one),
+    diskBytes: Type.Optional(one),
+    outputBytes: Type.Optional(one),
+  } satisfies Record<LimitName, TSchema>)
+}
+
 export const SubmitOptions = Type.Object({
   key: Key,
   jobId: Type.Integer({ minimum: 1 }),
@@ -76,6 +95,8 @@ export const SubmitOptions = Type.Object({
   /** The longest time that run.sh may run, and whose limit that is; absent: there is none. */
   maxRuntimeMs: Type.Optional(Type.Integer({ minimum: 1 })),
   maxRuntimeOf: Type.Optional(Type.Union([Type.Literal('service'), Type.Literal('upload')])),
+  /** What run.sh may use at most, and whose limits these are; an earlier client has none. */
+  limits: Type.Optional(limitsOf(OneLimit)),
 })
 export type SubmitOptions = Static<typeof SubmitOptions>
 
@@ -177,6 +198,7 @@ export const JobDetails = Type.Object(
     maxRuntimeSeconds: Type.Union([Type.Number(), Type.Null()], {
       description: 'As the upload asked for; null: it did not. Its service may allow less.',
     }),
+    limits: limitsOf(Type.Integer()),
     ...Times,
     terminateRequestedAt: MaybeTime,
     result: Type.Union([ResultInfo, Type.Null()]),
@@ -289,6 +311,19 @@ export const ClientHealth = Type.Object(
         }),
       },
       { description: 'How scripts are kept apart.' },
+    ),
+    enforcement: Type.Object(
+      {
+        memoryBytes: Type.String(),
+        cpuTimeMs: Type.String(),
+        processes: Type.String(),
+        openFiles: Type.String(),
+        fileSizeBytes: Type.String(),
+        diskBytes: Type.String(),
+        outputBytes: Type.String(),
+        end: Type.String(),
+      } satisfies Record<LimitName | 'end', TSchema>,
+      { description: 'By what limits are enforced here, and by what a script is ended wholly.' },
     ),
     ...left,
   },

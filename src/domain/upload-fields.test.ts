@@ -7,7 +7,7 @@ const needed = { user_id: 'ada', service: 'Example' }
 
 test('what is left out means one run, and no limit', () => {
   assert.deepEqual(read(needed), {
-    read: { userId: 'ada', service: 'example', scriptAttempts: 1, maxRuntimeMs: null },
+    read: { userId: 'ada', service: 'example', scriptAttempts: 1, maxRuntimeMs: null, limits: {} },
     faults: [],
   })
 })

@@ -1,4 +1,6 @@
 /** The text fields of an upload: what they may be, and what they mean. */
+import { fromEach, limitKinds, limitNames } from './limits.ts'
+import type { LimitValues } from './limits.ts'
 import { isUserId } from './names.ts'
 import { maskTokens } from './token.ts'
 import { Wrong, parseDurationMs, parseWhole } from './units.ts'
@@ -9,6 +11,7 @@ export const uploadFieldNames: ReadonlySet<string> = new Set([
   'service',
   'max_attempts',
   'max_runtime',
+  ...limitNames.map((name) => limitKinds[name].field),
 ])
 
 /** What an upload asks for; see `Job`. */
@@ -19,6 +22,7 @@ export type UploadFields = {
   readonly service: string | undefined
   readonly scriptAttempts: number
   readonly maxRuntimeMs: number | null
+  readonly limits: LimitValues
 }
 
 /** Reads the fields, by their names, and says all that is wrong with them. */
@@ -50,5 +54,9 @@ export function readUploadFields(fields: ReadonlyMap<string, string>): {
   }
   const scriptAttempts = readOptional('max_attempts', parseWhole(1, 100)) ?? 1
   const maxRuntimeMs = readOptional('max_runtime', parseDurationMs)
-  return { read: { userId, service, scriptAttempts, maxRuntimeMs }, faults }
+  const limits = fromEach((name) => {
+    const { field, parse } = limitKinds[name]
+    return readOptional(field, parse) ?? undefined
+  })
+  return { read: { userId, service, scriptAttempts, maxRuntimeMs, limits }, faults }
 }

@@ -7,7 +7,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { pino } from 'pino'
 import { PayloadFiles } from '../files/payload-files.ts'
+import type { Exit } from '../domain/payload.ts'
 import { adopt } from './adopted.ts'
+import { Bounds } from './bounds/bounds.ts'
 import { readStat } from './processes.ts'
 
 test('a script that ended while nobody was there cannot be ended, whatever it left behind', async (context) => {
@@ -22,13 +24,16 @@ test('a script that ended while nobody was there cannot be ended, whatever it le
   await writeFile(paths.start, '1 1 another-boot\n')
   await writeFile(paths.exit, '0m0.001s 0m0.002s\n0m1.000s 0m0.500s\nexit 0\n')
   const execution = await adopt(
-    { id: 1, service: null, paths, common: {}, own: {} },
+    { id: 1, service: null, paths, common: {}, own: {}, limits: {} },
     60_000,
+    new Bounds(directory, false),
     pino({ level: 'silent' }),
   )
   execution?.kill('job terminated')
   assert.equal(await execution?.ranMs(), undefined)
-  assert.deepEqual(await execution?.ended, { exitCode: 0, cpuSeconds: 1.5, killReason: null })
+  const ended = await execution?.ended
+  const { usage: _, ...exit } = ended as Exit
+  assert.deepEqual(exit, { exitCode: 0, cpuSeconds: 1.5, killReason: null })
   await gone
 })
 
@@ -43,8 +48,9 @@ test('how long a script has run is told by its start, not by when it was taken b
   const boot = await readFile('/proc/sys/kernel/random/boot_id', 'latin1')
   await writeFile(paths.start, `${pid} ${stat?.startTime} ${boot}`)
   const execution = await adopt(
-    { id: 1, service: null, paths, common: {}, own: {} },
+    { id: 1, service: null, paths, common: {}, own: {}, limits: {} },
     60_000,
+    new Bounds(directory, false),
     pino({ level: 'silent' }),
   )
   const leastMs = 1000 * process.uptime()
@@ -52,5 +58,7 @@ test('how long a script has run is told by its start, not by when it was taken b
   // A tick is 10 ms.
   assert.ok(ranMs >= leastMs - 10, `${ranMs} ms are less than ${leastMs} ms`)
   await writeFile(paths.exit, '0m0.001s 0m0.002s\n0m1.000s 0m0.500s\nexit 0\n')
-  assert.deepEqual(await execution?.ended, { exitCode: 0, cpuSeconds: 1.5, killReason: null })
+  const ended = await execution?.ended
+  const { usage: _, ...exit } = ended as Exit
+  assert.deepEqual(exit, { exitCode: 0, cpuSeconds: 1.5, killReason: null })
 })

@@ -2,6 +2,9 @@
 import { watch } from 'node:fs'
 import type { Exit } from '../domain/payload.ts'
 import type { Log } from '../log.ts'
+import type { Bounds } from './bounds/bounds.ts'
+import { finish } from './bounds/finish.ts'
+import type { PayloadBounds } from './bounds/payload-bounds.ts'
 import type { Execution, Task } from './executor.ts'
 import { endInside, isSandboxed, signalInside } from './isolation/inside.ts'
 import { endLeftovers } from './leftovers.ts'
@@ -24,21 +27,30 @@ const lookEveryMs = 1_000
 export async function adopt(
   task: Task,
   killGraceMs: number,
+  machine: Bounds,
   log: Log,
 ): Promise<Execution | undefined> {
   const record = readStart(task.paths.start)
-  return record && new AdoptedExecution(task, record, killGraceMs, log)
+  return record && new AdoptedExecution(task, record, machine.resume(task), killGraceMs, log)
 }
 
 class AdoptedExecution implements Execution {
   readonly pid: number
   readonly ended: Promise<Exit | 'lost'>
+  readonly bounds: PayloadBounds
   readonly #task: Task
   readonly #record: ProcessIdentity
   readonly #termination: Termination
   readonly #log: Log
 
-  constructor(task: Task, record: ProcessIdentity, killGraceMs: number, log: Log) {
+  constructor(
+    task: Task,
+    record: ProcessIdentity,
+    bounds: PayloadBounds,
+    killGraceMs: number,
+    log: Log,
+  ) {
+    this.bounds = bounds
     this.#task = task
     this.#record = record
     this.#log = log
@@ -56,8 +68,8 @@ class AdoptedExecution implements Execution {
     return ageMs(stat?.session === this.pid ? stat : this.#record)
   }
 
-  kill(reason: string): void {
-    this.#termination.begin(reason)
+  kill(reason: string, isUrgent = false): void {
+    this.#termination.begin(reason, isUrgent)
   }
 
   async #signal(name: NodeJS.Signals): Promise<boolean> {
@@ -82,7 +94,8 @@ class AdoptedExecution implements Execution {
     await endLeftovers(null, this.#task.paths.tmp, this.#log)
     const { killReason } = this.#termination
     const record = readEnd(this.#task.paths)
-    if (record) return { ...record, killReason }
+    const exit = await finish(this.bounds, record, this.#log)
+    if (exit) return { ...exit, killReason }
     if (killReason !== null) return { exitCode: null, cpuSeconds: null, killReason }
     return 'lost'
   }

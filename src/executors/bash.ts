@@ -4,6 +4,9 @@ import { crashPoint } from '../crash-points.ts'
 import type { Exit } from '../domain/payload.ts'
 import type { Log } from '../log.ts'
 import { adopt } from './adopted.ts'
+import type { Bounds } from './bounds/bounds.ts'
+import { finish } from './bounds/finish.ts'
+import type { PayloadBounds } from './bounds/payload-bounds.ts'
 import type { Execution, Executor, Task } from './executor.ts'
 import { ageMs, findLeftovers, idsStillRiseFrom, readStat, signal } from './processes.ts'
 import { endInside, isSandboxed, signalInside } from './isolation/inside.ts'
@@ -20,34 +23,53 @@ import { Termination } from './termination.ts'
 /** In so short a time process ids cannot go all the way round. */
 const youngMs = 1_000
 
+/** Bubblewrap, and the first process inside. */
+const sandboxProcesses = 2
+
 /** What executions of one executor share. */
 type Shared = {
   readonly start: Executor['start']
   readonly sessions: Sessions
   readonly killGraceMs: number
+  readonly machine: Bounds
   readonly log: Log
 }
 
-/** @param killGraceMs from SIGTERM to SIGKILL. */
+/**
+ * @param killGraceMs from SIGTERM to SIGKILL.
+ * @param machine what bounds scripts here.
+ */
 export function bashExecutor(
   killGraceMs: number,
   isolation: Isolation,
+  machine: Bounds,
   log: Log,
 ): Executor & AsyncDisposable {
   const spawner = new Spawner(log)
   const start = async (task: Task): Promise<Execution> => {
     const launch = await launchOf(isolation, task)
-    const starting = spawner.start(task, launch)
+    const { bounds, text } = machine.begin(task, launch === undefined ? 0 : sandboxProcesses)
+    crashPoint('run: bounded')
+    const starting = spawner.start(task, launch, text)
     crashPoint('run: spawning')
-    const shell = await starting
-    crashPoint('run: spawned')
-    return new BashExecution(task, shell, shared)
+    try {
+      const shell = await starting
+      crashPoint('run: spawned')
+      return new BashExecution(task, bounds, shell, shared)
+    } catch (error) {
+      await bounds.end()
+      throw error
+    }
   }
-  const shared: Shared = { start, sessions: new Sessions(), killGraceMs, log }
+  const shared: Shared = { start, sessions: new Sessions(), killGraceMs, machine, log }
   return {
     start,
-    prevent: async ({ paths }) => takeStart(paths.start),
-    adopt: (task) => adopt(task, killGraceMs, log),
+    async prevent(task) {
+      const isPrevented = takeStart(task.paths.start)
+      if (isPrevented) await machine.resume(task).end()
+      return isPrevented
+    },
+    adopt: (task) => adopt(task, killGraceMs, machine, log),
     [Symbol.asyncDispose]: () => spawner[Symbol.asyncDispose](),
   }
 }
@@ -55,6 +77,7 @@ export function bashExecutor(
 class BashExecution implements Execution {
   readonly pid: number
   readonly ended: Promise<Exit | 'lost'>
+  readonly #bounds: PayloadBounds
   readonly #task: Task
   readonly #shared: Shared
   readonly #log: Log
@@ -68,8 +91,9 @@ class BashExecution implements Execution {
   /** Stands in when another supervising shell turns out to have started the script, or has to. */
   #other: Execution | undefined
 
-  constructor(task: Task, shell: Shell, shared: Shared) {
+  constructor(task: Task, bounds: PayloadBounds, shell: Shell, shared: Shared) {
     this.#task = task
+    this.#bounds = bounds
     this.#shared = shared
     this.#log = shared.log
     this.pid = shell.pid
@@ -91,9 +115,13 @@ class BashExecution implements Execution {
     return this.#hasEnded ? undefined : ranMs
   }
 
-  kill(reason: string): void {
-    if (this.#other) this.#other.kill(reason)
-    else this.#termination.begin(reason)
+  kill(reason: string, isUrgent = false): void {
+    if (this.#other) this.#other.kill(reason, isUrgent)
+    else this.#termination.begin(reason, isUrgent)
+  }
+
+  get bounds(): PayloadBounds {
+    return this.#other?.bounds ?? this.#bounds
   }
 
   async #learnGroup({ group }: Shell): Promise<void> {
@@ -130,7 +158,10 @@ class BashExecution implements Execution {
     }
     const { killReason } = this.#termination
     const record = readEnd(this.#task.paths)
-    if (record) return { ...record, killReason }
+    if (exitCode !== alreadyStarted) {
+      const exit = await finish(this.#bounds, record, this.#log)
+      if (exit) return { ...exit, killReason }
+    }
     const notRun = { exitCode: null, cpuSeconds: null, killReason }
     if (exitCode === alreadyStarted) return this.#followOther(notRun)
     if (shell.wasAhead && this.#group === undefined && !existsSync(this.#task.paths.start)) {
@@ -161,7 +192,7 @@ class BashExecution implements Execution {
     } catch (error) {
       this.#log.warn({ err: error }, 'it cannot be noted that a script is not to be started')
     }
-    const other = await adopt(this.#task, this.#shared.killGraceMs, this.#log)
+    const other = await adopt(this.#task, this.#shared.killGraceMs, this.#shared.machine, this.#log)
     return other ? this.#follow(other) : otherwise
   }
 

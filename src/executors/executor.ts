@@ -1,6 +1,8 @@
 /** Where a payload runs: the contract that every executor keeps. */
 import type { Exit } from '../domain/payload.ts'
+import type { Limits } from '../domain/limits.ts'
 import type { PayloadPaths } from '../files/payload-files.ts'
+import type { PayloadBounds } from './bounds/payload-bounds.ts'
 
 export type Task = {
   /** The payload's. */
@@ -12,6 +14,8 @@ export type Task = {
   readonly common: Readonly<Record<string, string>>
   /** What else is in the script's environment. */
   readonly own: Readonly<Record<string, string>>
+  /** What it may use. */
+  readonly limits: Limits
 }
 
 /** A script that runs. */
@@ -31,8 +35,15 @@ export interface Execution {
    */
   ranMs(): Promise<number | undefined>
 
-  /** Ends it: politely, then not. The first reason wins; once it has ended this does nothing. */
-  kill(reason: string): void
+  /**
+   * Ends it: politely, then not. The first reason wins; once it has ended this does nothing.
+   *
+   * @param isUrgent it is not asked politely.
+   */
+  kill(reason: string, isUrgent?: boolean): void
+
+  /** What bounds it. */
+  readonly bounds: PayloadBounds
 }
 
 export interface Executor {

@@ -31,6 +31,15 @@ export function takeStart(file: string): boolean {
   }
 }
 
+/** What is known of an end; without `bytesWritten` where the script was not started. */
+export type EndRecord = Omit<Exit, 'killReason'> & { readonly bytesWritten?: number | null }
+
+type ExitRecord = {
+  readonly exitCode: number
+  readonly cpuSeconds: number
+  readonly bytesWritten: number | null
+}
+
 /** The process id of a script that runs, from the exit record; `undefined` if it is not there. */
 export function readScript(file: string): number | undefined {
   const match = /^script (\d+)\n/.exec(readIfThere(file) ?? '')
@@ -38,18 +47,19 @@ export function readScript(file: string): number | undefined {
 }
 
 /**
- * The exit code and the CPU seconds of a script; `undefined` while the record is not whole.
+ * How a script ended and what it used; `undefined` while the record is not whole.
  *
  * Until then the script's process id stands there, and blanks, of which some stay. The shell's `times`
  * prints two lines, its own user and system time and its children's, as `0m1.234s`; the last line is
- * `exit CODE`.
+ * `exit CODE`. Before them stands `written BYTES`, or nothing in its place where that is not known.
  */
-export function readExit(file: string): { exitCode: number; cpuSeconds: number } | undefined {
-  const match = /(\S+) (\S+)\nexit (\d+)\n/.exec(readIfThere(file) ?? '')
+export function readExit(file: string): ExitRecord | undefined {
+  const match = /(?:^written (\d*)\n[^]*)?^(\S+) (\S+)\nexit (\d+)\n/m.exec(readIfThere(file) ?? '')
   if (!match) return undefined
   return {
-    exitCode: Number(match[3]),
-    cpuSeconds: Math.round(1000 * (toSeconds(match[1] ?? '') + toSeconds(match[2] ?? ''))) / 1000,
+    exitCode: Number(match[4]),
+    bytesWritten: match[1] ? Number(match[1]) : null,
+    cpuSeconds: Math.round(1000 * (toSeconds(match[2] ?? '') + toSeconds(match[3] ?? ''))) / 1000,
   }
 }
 
@@ -58,7 +68,7 @@ export function readExit(file: string): { exitCode: number; cpuSeconds: number }
  *
  * What bubblewrap ends with is the script's exit code, if it came so far, which it tells.
  */
-export function readEnd({ exit, sandbox }: PayloadPaths): Omit<Exit, 'killReason'> | undefined {
+export function readEnd({ exit, sandbox }: PayloadPaths): EndRecord | undefined {
   const record = readExit(exit)
   if (!record || !isSandboxed(sandbox)) return record
   const isStarted = readSandbox(sandbox)?.exitCode !== undefined || signalOf(record.exitCode)

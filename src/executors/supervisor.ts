@@ -8,7 +8,8 @@ import type { Launch } from './isolation/isolation.ts'
  * shell takes longer than all that it does. Descriptor 3 is a socket to the spawner, which sends the
  * payload's directory, how the script is kept apart (the note and the directory of a `Launch`, and its
  * words, then nothing; or nothing at once), then variables of the script's environment as `NAME=VALUE`,
- * then nothing, each ended by a NUL. A shell that is not told all of it is not needed, and ends. It answers with
+ * then nothing, then what bounds the script, as commands of builtins alone, each ended by a NUL. A shell
+ * that is not told all of it is not needed, and ends. It answers with
  * the process group of the script.
  *
  * The exit record gets its place on the disk at the start, so that a script that fills the disk can
@@ -42,9 +43,10 @@ while :; do
   [[ $pair ]] || break
   export "$pair"
 done
+IFS= read -r -d '' bounds <&3 || exit 0
 set -C
 echo "$$ $started $boot" >"$directory/start" || exit 75
-printf '%80s' >"$directory/exit" || exit 74
+printf '%160s' >"$directory/exit" || exit 74
 set +C
 if [[ $note ]]; then
   printf '%s\n%500s' "$note" '' >"$directory/sandbox" || exit 74
@@ -54,14 +56,15 @@ fi
 cd -P "$directory/work" && exec >>"$directory/stdout.log" 4>>"$directory/stderr.log" || exit 74
 unset OLDPWD
 set -m
-"\${words[@]}" bash run.sh 2>&4 3>&- 4>&- &
+{ eval "$bounds" || exit 126; exec "\${words[@]}" bash run.sh; } 2>&4 3>&- 4>&- &
 set +m
 echo "$!" >&3
 exec 3>&- 4>&- 5>&- 8<&- 9<&-
 echo "script $!" 1<>"$directory/exit"
 wait "$!"
 code=$?
-{ times; echo "exit $code"; } 1<>"$directory/exit"
+while read -r name value; do [[ $name == write_bytes: ]] && written=$value; done <"/proc/$$/io"
+{ echo "written $written"; times; echo "exit $code"; } 1<>"$directory/exit"
 exit 0
 `
 
@@ -76,8 +79,9 @@ export function taskText(
   directory: string,
   launch: Launch | undefined,
   environment: Readonly<Record<string, string>>,
+  bounds: string,
 ): string {
   const apart = launch ? [launch.note, launch.filesDirectory, ...launch.words, ''] : ['']
   const pairs = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
-  return [directory, ...apart, ...pairs, ''].map((word) => `${word}\0`).join('')
+  return [directory, ...apart, ...pairs, '', bounds].map((word) => `${word}\0`).join('')
 }

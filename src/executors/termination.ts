@@ -9,6 +9,7 @@ export class Termination {
   #wanted: string | null = null
   #reached = false
   #isReady = false
+  #isUrgent = false
   #ended = false
   #timer: NodeJS.Timeout | undefined
 
@@ -32,10 +33,15 @@ export class Termination {
     return this.#wanted
   }
 
-  /** Begins to end the script, as soon as it can be signalled. */
-  begin(reason: string): void {
-    if (this.#wanted !== null || this.#ended) return
-    this.#wanted = reason
+  /**
+   * Begins to end the script, as soon as it can be signalled.
+   *
+   * @param isUrgent it is not asked politely.
+   */
+  begin(reason: string, isUrgent = false): void {
+    if (this.#ended || (this.#wanted !== null && !isUrgent)) return
+    this.#wanted ??= reason
+    this.#isUrgent ||= isUrgent
     if (this.#isReady) this.#terminate()
   }
 
@@ -52,6 +58,10 @@ export class Termination {
   }
 
   #terminate(): void {
+    if (this.#isUrgent) {
+      clearTimeout(this.#timer)
+      return this.#try(['SIGKILL'])
+    }
     this.#timer = setTimeout(() => this.#try(['SIGKILL']), this.#graceMs)
     // A stopped process gets its SIGTERM only when it goes on.
     this.#try(['SIGTERM', 'SIGCONT'])

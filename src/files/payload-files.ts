@@ -15,6 +15,7 @@
  *                      (field 22 of /proc/PID/stat) and the boot id
  *       exit           how run.sh ended: CPU times, then "exit CODE"; blank until then
  *       sandbox        how the script is kept apart, if it is: by what, and what bubblewrap told
+ *       bounds.json    its limits and its cgroups, if it has any
  *       stdout.log, stderr.log
  *       kill           why it is to be ended
  *       result.zip     the packed result
@@ -73,6 +74,7 @@ function pathsIn(directory: string) {
     start: at('start'),
     exit: at('exit'),
     sandbox: at('sandbox'),
+    bounds: at('bounds.json'),
     stdout: at('stdout.log'),
     stderr: at('stderr.log'),
     kill: at('kill'),

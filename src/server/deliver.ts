@@ -3,6 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { crashPoint } from '../crash-points.ts'
 import type { Fact } from '../domain/decide.ts'
 import { Fault, messageOf } from '../domain/errors.ts'
+import type { Job } from '../domain/job.ts'
+import { allOf, smaller } from '../domain/limits.ts'
+import type { LimitValues } from '../domain/limits.ts'
 import { maxRuntime } from '../domain/max-runtime.ts'
 import type { JobFiles } from '../files/job-files.ts'
 import type { Log } from '../log.ts'
@@ -20,6 +23,8 @@ export type DeliveryContext = {
   readonly clientLostAfterMs: number
   /** Milliseconds by service; one that is not named has no limit. */
   readonly maxRuntimes: ReadonlyMap<string, number>
+  /** What the scripts of each service may use; one that is not named has no limits. */
+  readonly limits: ReadonlyMap<string, LimitValues>
 }
 
 /** What came of a sending, or that there is nothing to send. */
@@ -27,6 +32,12 @@ type Answer =
   | SubmitAnswer
   | Extract<OlderSubmitAnswer, { is: 'unanswered' }>
   | { readonly is: 'broken'; readonly reason: string }
+
+/** The smaller ones of what its upload asked for and of what its service allows. */
+function sentLimits(job: Job, ofService: LimitValues = {}) {
+  const limits = smaller(allOf(ofService, 'service'), allOf(job.limits, 'upload'))
+  return Object.keys(limits).length === 0 ? {} : { limits }
+}
 
 export class Delivery {
   readonly #context: DeliveryContext
@@ -130,7 +141,7 @@ export class Delivery {
 
   async #send(): Promise<Answer> {
     const [active, link, watch] = [this.#active, this.#link, this.#watch]
-    const { files, gateway, maxRuntimes } = this.#context
+    const { files, gateway, maxRuntimes, limits } = this.#context
     const { job, attempt } = active
     try {
       const inputs = await files.inputs(job.id)
@@ -142,6 +153,7 @@ export class Delivery {
         attempt: attempt.number,
         ...(attempt.instance !== null && { instance: attempt.instance }),
         ...maxRuntime(job.maxRuntimeMs, maxRuntimes.get(job.service)),
+        ...sentLimits(job, limits.get(job.service)),
       }
       return link.older
         ? await link.older.submit(active, inputs, watch)

@@ -24,6 +24,7 @@ export async function describeJob(
     failedAttempts: job.failedAttempts,
     lostAttempts: job.lostAttempts,
     maxRuntimeSeconds: job.maxRuntimeMs === null ? null : job.maxRuntimeMs / 1000,
+    limits: job.limits,
     createdAt: time(job.createdAtMs),
     changedAt: time(job.changedAtMs),
     finalAt: maybeTime(job.finalAtMs),

@@ -35,6 +35,7 @@ test('a client whose hold-off ends while others are looked at is tried again', a
     quotas: new Map([['example', { runsPerUser: 1, maxRuns: 1 }]]),
     clientLostAfterMs: 1_000,
     maxRuntimes: new Map(),
+    limits: new Map(),
   })
   sender.start()
   await chosenAgain.promise

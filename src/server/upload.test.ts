@@ -47,7 +47,16 @@ test('of uploads that come all the way to the store under one key, it takes one'
     const others = meeting(scripts.length)
     const sent = scripts.map((script) => {
       const services = new Set(['example'])
-      const all = { store, files, space, services, clients, underWay: new UploadsUnderWay() }
+      const limits = new Map()
+      const all = {
+        store,
+        files,
+        space,
+        services,
+        limits,
+        clients,
+        underWay: new UploadsUnderWay(),
+      }
       return upload(all, parts(script, others), fullAccess, key)
     })
     return Promise.allSettled(sent)

@@ -5,6 +5,8 @@ import type { Access } from '../domain/access.ts'
 import { Fault } from '../domain/errors.ts'
 import { fingerprintOf } from '../domain/idempotency.ts'
 import type { Job } from '../domain/job.ts'
+import { limitKinds, limitNames, sayLimit } from '../domain/limits.ts'
+import type { LimitValues } from '../domain/limits.ts'
 import type { Part } from '../domain/part.ts'
 import { readUploadFields } from '../domain/upload-fields.ts'
 import type { UploadFields } from '../domain/upload-fields.ts'
@@ -24,6 +26,8 @@ export type UploadContext = {
   readonly space: Pick<FreeSpace, 'demand'>
   /** Names of the services there are, in lower case. */
   readonly services: ReadonlySet<string>
+  /** What the scripts of each service may use at most; one that is not named has no limits. */
+  readonly limits: ReadonlyMap<string, LimitValues>
   readonly clients: Clients
   readonly underWay: UploadsUnderWay
 }
@@ -110,9 +114,20 @@ async function tellEarlier(
   return { job: { ...job, message: statusMessage(clients, job) }, isNew: false }
 }
 
+/** What is asked for, and is more than the service allows. */
+function beyond(asked: LimitValues, allowed: LimitValues = {}, service: string): string[] {
+  return limitNames.flatMap((name) => {
+    const [wanted, most] = [asked[name], allowed[name]]
+    if (wanted === undefined || most === undefined || wanted <= most) return []
+    const { field } = limitKinds[name]
+    const told = `service "${service}" allows ${sayLimit(name, most)} at most`
+    return `field "${field}": ${told}, not ${sayLimit(name, wanted)}`
+  })
+}
+
 /** Everything that is wrong is told at once. */
 function check(
-  { services, clients }: UploadContext,
+  { services, limits, clients }: UploadContext,
   { userId, service, ...wishes }: UploadFields,
   fieldFaults: readonly string[],
   workspace: Workspace | undefined,
@@ -122,6 +137,7 @@ function check(
     const known = [...services].join(', ')
     faults.push(`service ${JSON.stringify(service.slice(0, 80))} is not known; there is: ${known}`)
   }
+  if (service !== undefined) faults.push(...beyond(wishes.limits, limits.get(service), service))
   if (!workspace)
     faults.push('no file was sent: a file is a part with a filename (curl -F file=@run.sh)')
   else if (!workspace.has('run.sh')) {

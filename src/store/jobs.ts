@@ -5,6 +5,7 @@
  */
 import type { Fact } from '../domain/decide.ts'
 import type { Attempt, ClientAddress, HistoryEntry, Job, JobStatus } from '../domain/job.ts'
+import type { LimitValues } from '../domain/limits.ts'
 import type { Quota } from '../domain/quota.ts'
 
 export type NewJob = {
@@ -16,6 +17,8 @@ export type NewJob = {
   readonly scriptAttempts?: number
   /** See `Job`; none unless said otherwise. */
   readonly maxRuntimeMs?: number | null
+  /** See `Job`; none unless said otherwise. */
+  readonly limits?: LimitValues
 }
 
 /** Makes an upload one job, however often it comes. */

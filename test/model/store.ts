@@ -72,6 +72,7 @@ function asJob(id: number, job: ModelJob): Job {
     scriptAttempts: job.scriptAttempts,
     failedAttempts: job.failedAttempts,
     maxRuntimeMs: null,
+    limits: {},
     createdAtMs: 0,
     changedAtMs: 0,
     finalAtMs: isFinal(job.status) ? 0 : null,

@@ -13,6 +13,8 @@ export type StartMessage = {
   readonly own: Readonly<Record<string, string>>
   /** How it is kept apart; absent: it is not. */
   readonly launch?: Launch | undefined
+  /** What bounds it; see `supervisor`. */
+  readonly bounds: string
 }
 
 export type Report =

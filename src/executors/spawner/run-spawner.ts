@@ -27,7 +27,7 @@ export function runSpawner(): void {
 }
 
 async function start(message: StartMessage): Promise<void> {
-  const { id, directory, stdout, stderr, common, own: environment, launch } = message
+  const { id, directory, stdout, stderr, common, own: environment, launch, bounds } = message
   try {
     // A full disk shows here, where it can be told.
     for (const path of [stdout, stderr]) closeSync(openSync(path, 'a'))
@@ -38,6 +38,7 @@ async function start(message: StartMessage): Promise<void> {
       directory,
       environment,
       launch,
+      bounds,
       onGroup(group) {
         tell({ id, is: 'group', group })
         setTimeout(() => startAhead(common), aheadAfterMs)

@@ -41,15 +41,20 @@ export class Spawner implements AsyncDisposable {
    * Starts the supervising shell of a payload.
    *
    * @param launch how its script is kept apart; `undefined`: it is not.
+   * @param bounds what bounds its script; see `supervisor`.
    * @throws when no process can be started. If the spawner ends meanwhile it is not known whether
    *   one was: there is a shell then that has ended, as far as is known.
    */
-  async start({ paths, common, own }: Task, launch: Launch | undefined): Promise<Shell> {
+  async start(
+    { paths, common, own }: Task,
+    launch: Launch | undefined,
+    bounds: string,
+  ): Promise<Shell> {
     const { directory, stdout, stderr } = paths
     const id = ++this.#lastId
     const starting = new Starting()
     this.#shells.set(id, starting)
-    const message: StartMessage = { id, directory, stdout, stderr, common, own, launch }
+    const message: StartMessage = { id, directory, stdout, stderr, common, own, launch, bounds }
     const child = this.#child ?? this.#begin()
     child.send(message, (error) => {
       if (error) this.#lose(id)

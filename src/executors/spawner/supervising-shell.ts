@@ -9,6 +9,8 @@ export type Assignment = {
   readonly directory: string
   readonly environment: Readonly<Record<string, string>>
   readonly launch: Launch | undefined
+  /** See `supervisor`. */
+  readonly bounds: string
   readonly onGroup: (group: number) => void
   readonly onExit: (exitCode: number | null) => void
 }
@@ -63,8 +65,8 @@ export class SupervisingShell {
       throw this.#fault ?? new Error('no process could be started')
     }
     this.#assignment = assignment
-    const { directory, launch, environment } = assignment
-    this.#channel.write(taskText(directory, launch, environment))
+    const { directory, launch, environment, bounds } = assignment
+    this.#channel.write(taskText(directory, launch, environment, bounds))
     return pid
   }
 }

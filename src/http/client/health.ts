@@ -9,7 +9,7 @@ import type { ClientSteps } from './steps.ts'
 const nothingKnown = { active: 0, unfetched: 0, kept: 0 }
 
 export function healthRoutes(app: App, steps: ClientSteps): void {
-  const { store, instance, meter, slots, drain, space, isolation, log } = steps
+  const { store, instance, meter, slots, drain, space, isolation, enforcement, log } = steps
   app.get('/', { schema: { response: { ...general, 200: message('There is.') } } }, () => ({
     message: 'pong',
   }))
@@ -29,7 +29,7 @@ export function healthRoutes(app: App, steps: ClientSteps): void {
       const { draining } = drain
       const lowSpace = space.look() !== undefined
       const load = meter.percent
-      const known = { instance, load, slots, draining, lowSpace, isolation }
+      const known = { instance, load, slots, draining, lowSpace, isolation, enforcement }
       try {
         store.check()
         return await reply.send({ status: 'ok', database: 'ok', ...known, ...drain.left })

@@ -1,4 +1,6 @@
 import { Type } from 'typebox'
+import type { TOptional, TString } from 'typebox'
+import { limitKinds, limitNames } from '../../domain/limits.ts'
 import { upload } from '../../server/upload.ts'
 import type { UploadContext } from '../../server/upload.ts'
 import type { FastifyRequest } from 'fastify'
@@ -7,6 +9,16 @@ import type { App } from '../app.ts'
 import { readParts } from '../multipart.ts'
 import { general, job } from '../schemas.ts'
 import { readIdempotencyKey } from './idempotency-key.ts'
+
+/** `max_memory` and its like. */
+function limitFields() {
+  const fields = limitNames.map((name) => {
+    const { field, what } = limitKinds[name]
+    const description = `The most that is allowed: ${what}. The service may allow less.`
+    return [field, Type.Optional(Type.String({ description }))]
+  })
+  return Object.fromEntries(fields) as Record<string, TOptional<TString>>
+}
 
 /** For the document only: the body is checked as it streams by. */
 const UploadForm = Type.Object({
@@ -30,6 +42,7 @@ const UploadForm = Type.Object({
         'seconds. The service may allow less.',
     }),
   ),
+  ...limitFields(),
   file: Type.Array(Type.String({ format: 'binary' }), {
     description:
       'The files, run.sh among them, as parts with a filename; a relative path is kept. ' +

@@ -5,7 +5,10 @@ import type { Attempt, Job } from '../../domain/job.ts'
 
 /** A job that was inserted just now. */
 export function newlyQueued(
-  newJob: Pick<Job, 'id' | 'userId' | 'service' | 'isFlat' | 'scriptAttempts' | 'maxRuntimeMs'>,
+  newJob: Pick<
+    Job,
+    'id' | 'userId' | 'service' | 'isFlat' | 'scriptAttempts' | 'maxRuntimeMs' | 'limits'
+  >,
   nowMs: number,
 ): Job {
   return {

@@ -24,9 +24,9 @@ export const statements = {
     ) as oldest
     from services where queued > 0 or active > 0`,
   insertJob: `insert into jobs
-    (id, user_id, service, status, is_flat, script_attempts, max_runtime_ms, idempotency_key,
+    (id, user_id, service, status, is_flat, script_attempts, max_runtime_ms, limits, idempotency_key,
       upload_fingerprint, created_at_ms, changed_at_ms)
-    values (:id, :userId, :service, 'Queued', :isFlat, :scriptAttempts, :maxRuntimeMs, :key,
+    values (:id, :userId, :service, 'Queued', :isFlat, :scriptAttempts, :maxRuntimeMs, :limits, :key,
       :fingerprint, :nowMs, :nowMs)`,
   upload: 'select * from jobs where user_id = ? and idempotency_key = ?',
   freeUploadKey: 'update jobs set idempotency_key = null, upload_fingerprint = null where id = ?',

@@ -123,7 +123,7 @@ class SqliteJobStore implements JobStore {
   }
 
   #insert(
-    { id, userId, service, isFlat, scriptAttempts = 1, maxRuntimeMs = null }: NewJob,
+    { id, userId, service, isFlat, scriptAttempts = 1, maxRuntimeMs = null, limits = {} }: NewJob,
     idempotency: { readonly [part in keyof Idempotency]: string | null },
     nowMs: number,
   ): Job {
@@ -134,6 +134,7 @@ class SqliteJobStore implements JobStore {
       isFlat: Number(isFlat),
       scriptAttempts,
       maxRuntimeMs,
+      limits: Object.keys(limits).length === 0 ? null : JSON.stringify(limits),
       ...idempotency,
       nowMs,
     })
@@ -146,7 +147,10 @@ class SqliteJobStore implements JobStore {
       client: null,
       reason: 'uploaded',
     })
-    const job = newlyQueued({ id, userId, service, isFlat, scriptAttempts, maxRuntimeMs }, nowMs)
+    const job = newlyQueued(
+      { id, userId, service, isFlat, scriptAttempts, maxRuntimeMs, limits },
+      nowMs,
+    )
     this.#changes.push({ job, from: null, reason: 'uploaded', client: null })
     for (const listener of this.#newListeners) listener(service)
     return job

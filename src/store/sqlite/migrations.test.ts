@@ -89,6 +89,7 @@ const signs = [
   'attempts_open',
   '(old.retry_at_ms is null) <>',
   'tokens (',
+  'json_type(limits)',
 ]
 
 /** A database's version by its own word, and by what is in it. */

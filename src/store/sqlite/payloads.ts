@@ -17,6 +17,7 @@ create table payloads (
   attempt integer,
   max_runtime_ms integer check (max_runtime_ms > 0),
   max_runtime_of text check (max_runtime_of in ('service', 'upload')),
+  limits text check (json_type(limits) = 'object'),
   status text not null default 'Prepared' check (status in
     ('Prepared', 'Running', 'Completed', 'Failed', 'Invalid', 'Killed')),
   message text not null default '',
@@ -65,9 +66,9 @@ class SqlitePayloadStore implements PayloadStore {
     this.#sql = {
       insert: database.prepare(`insert into payloads
         (id, key, server_id, job_id, user_id, service, attempt,
-         max_runtime_ms, max_runtime_of, received_at_ms)
+         max_runtime_ms, max_runtime_of, limits, received_at_ms)
         values (:id, :key, :serverId, :jobId, :userId, :service, :attempt,
-         :maxRuntimeMs, :maxRuntimeOf, :receivedAtMs)`),
+         :maxRuntimeMs, :maxRuntimeOf, :limits, :receivedAtMs)`),
       find: database.prepare('select * from payloads where id = ?'),
       findByKey: database.prepare('select * from payloads where key = ?'),
       nextPrepared: database.prepare(`select * from payloads
@@ -107,6 +108,7 @@ class SqlitePayloadStore implements PayloadStore {
       attempt: origin?.attempt ?? null,
       maxRuntimeMs: origin?.maxRuntimeMs ?? null,
       maxRuntimeOf: origin?.maxRuntimeOf ?? null,
+      limits: origin?.limits ? JSON.stringify(origin.limits) : null,
       receivedAtMs,
     })
     const payload = this.find(id)

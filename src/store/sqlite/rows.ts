@@ -2,6 +2,7 @@
 import type { SQLOutputValue } from 'node:sqlite'
 import { jobStatuses } from '../../domain/job.ts'
 import type { Attempt, HistoryEntry, Job, JobStatus, Result } from '../../domain/job.ts'
+import type { Limits } from '../../domain/limits.ts'
 import type { MaxRuntime } from '../../domain/max-runtime.ts'
 import { payloadStatuses } from '../../domain/payload.ts'
 import type { Payload, PayloadStatus } from '../../domain/payload.ts'
@@ -38,11 +39,22 @@ function payloadStatus(row: Row, column: string): PayloadStatus {
   return status
 }
 
+/** JSON that we have written ourselves. */
+function parsed(row: Row, column: string): unknown {
+  const json = maybeText(row, column)
+  return json === null ? undefined : JSON.parse(json)
+}
+
 /** Whose limit it is may be left out: it is the service's then. */
 function maxRuntime(row: Row): Partial<MaxRuntime> {
   const maxRuntimeMs = maybeInteger(row, 'max_runtime_ms')
   if (maxRuntimeMs === null) return {}
   return { maxRuntimeMs, maxRuntimeOf: row['max_runtime_of'] === 'upload' ? 'upload' : 'service' }
+}
+
+function limitsIn(row: Row): { limits?: Limits } {
+  const limits = parsed(row, 'limits') as Limits | undefined
+  return limits ? { limits } : {}
 }
 
 export function result(row: Row): Result | null {
@@ -63,6 +75,7 @@ export function toJob(row: Row): Job {
     scriptAttempts: integer(row, 'script_attempts'),
     failedAttempts: integer(row, 'failed_attempts'),
     maxRuntimeMs: maybeInteger(row, 'max_runtime_ms'),
+    limits: parsed(row, 'limits') ?? {},
     createdAtMs: integer(row, 'created_at_ms'),
     changedAtMs: integer(row, 'changed_at_ms'),
     finalAtMs: maybeInteger(row, 'final_at_ms'),
@@ -118,6 +131,7 @@ export function toPayload(row: Row): Payload {
             service: text(row, 'service'),
             attempt: integer(row, 'attempt'),
             ...maxRuntime(row),
+            ...limitsIn(row),
           },
     status: payloadStatus(row, 'status'),
     message: text(row, 'message'),

@@ -5,6 +5,7 @@ import { promises } from './0004-promises.ts'
 import { openAttempts } from './0005-open-attempts.ts'
 import { fewerCounts } from './0006-fewer-counts.ts'
 import { tokens } from './0007-tokens.ts'
+import { limits } from './0008-limits.ts'
 
 /**
  * The steps from an empty database to the newest version, in order. A step that was released is
@@ -18,4 +19,5 @@ export const migrations: readonly string[] = [
   openAttempts,
   fewerCounts,
   tokens,
+  limits,
 ]
