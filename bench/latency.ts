@@ -7,7 +7,8 @@ import type { Figure } from './figure.ts'
 import { Load } from './load/process.ts'
 import { Bed } from './subject.ts'
 
-const warmUps = 100
+/** A server runs for months: by then its code is compiled, as what is measured is to be. */
+const warmUps = 1_000
 const rounds = 300
 
 /** Jobs and bare runs of the same script alternate. */

@@ -59,31 +59,33 @@ function writeBody(
   const begin = Object.entries(fields)
     .map((entry) => field(...entry))
     .join('')
-  const parts = files.map((file) => ({ file, head: Buffer.from(fileHead(file.path)) }))
+  // Of each of many files its head is made twice, and kept by nobody.
+  const headBytes = (path: string) => Buffer.byteLength(fileHead(path))
   const inline = last.map(({ name, content }) => `${fileHead(name)}${content}\r\n`).join('')
   const sealed = (seal: string) => (signing ? field(sealPart, seal) : '')
   const end = (seal: string) => Buffer.from(`${inline}${sealed(seal)}--${boundary}--\r\n`)
-  const sizes = parts.map((part) => part.head.byteLength + part.file.sizeBytes + 2)
+  const sizes = files.map(({ path, sizeBytes }) => headBytes(path) + sizeBytes + 2)
   return {
     contentType: `multipart/form-data; boundary=${boundary}`,
     sizeBytes: sizes.reduce(
       (sum, size) => sum + size,
       Buffer.byteLength(begin) + end(' '.repeat(sealBytes)).byteLength,
     ),
-    content: () => together(pieces(Buffer.from(begin), parts, end, signing)),
+    content: () => together(pieces(Buffer.from(begin), files, fileHead, end, signing)),
   }
 }
 
 async function* pieces(
   begin: Buffer,
-  parts: readonly { readonly file: InputFile; readonly head: Buffer }[],
+  files: readonly InputFile[],
+  fileHead: (path: string) => string,
   end: (seal: string) => Buffer,
   signing: Signing | undefined,
 ): AsyncGenerator<Uint8Array> {
   const manifest = signing && new Manifest()
   yield begin
-  for (const { head: before, file } of parts) {
-    yield before
+  for (const file of files) {
+    yield Buffer.from(fileHead(file.path))
     const content = readPieces(file.file, file.sizeBytes)
     yield* manifest ? noting(manifest, file.path, content) : content
     yield Buffer.from('\r\n')

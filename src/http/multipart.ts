@@ -14,6 +14,12 @@ const mostFields = 100
 const silentMs = 60_000
 
 /**
+ * So many parts may be here of which nobody has asked for the content yet. A sender is faster than a
+ * disk, and a part of a few bytes costs a thousand in memory.
+ */
+const mostAhead = 32
+
+/**
  * Reads a request's body. The content of each file has to be read before the next part is asked for.
  *
  * Whoever stops early, by an error or by leaving the loop, need not care for the rest of the body.
@@ -41,6 +47,9 @@ class MultipartBody {
   readonly #request: IncomingMessage
   readonly #parser: busboy.Busboy
   readonly #names: PartNames | undefined
+  /** What the parser is fed from. */
+  readonly #source: Readable
+  #isHeldUp = false
   readonly #mostBytes: number
   #bytes = 0
   readonly #parts: Part[] = []
@@ -83,8 +92,8 @@ class MultipartBody {
     // It may be over before anybody listens: nothing more comes then, and nothing is told.
     if (request.destroyed) this.#broken()
     this.#names = namesOf(request)
-    if (this.#names) request.pipe(this.#names).pipe(this.#parser)
-    else request.pipe(this.#parser)
+    this.#source = this.#names ? request.pipe(this.#names) : request
+    this.#source.pipe(this.#parser)
   }
 
   /** The next part; `undefined` when the body is whole. */
@@ -92,6 +101,7 @@ class MultipartBody {
     for (;;) {
       if (this.#fault) throw this.#fault
       const part = this.#parts.shift()
+      this.#goOn()
       if (part) return part
       if (this.#isWhole) return undefined
       this.#news = Promise.withResolvers()
@@ -105,7 +115,7 @@ class MultipartBody {
     request.off('data', this.#count)
     request.off('close', this.#broken)
     request.unpipe()
-    this.#names?.unpipe()
+    this.#source.unpipe()
     this.#parser.on('error', () => {}) // what it says from here on interests nobody
     this.#file?.on('error', () => {})
     if (!this.#isWhole) this.#parser.destroy()
@@ -115,6 +125,16 @@ class MultipartBody {
   #push(part: Part): void {
     this.#parts.push(part)
     this.#news.resolve()
+    if (this.#parts.length < mostAhead || this.#isHeldUp) return
+    this.#isHeldUp = true
+    this.#source.unpipe(this.#parser)
+  }
+
+  /** Takes more, where it was held up and few parts are left. */
+  #goOn(): void {
+    if (!this.#isHeldUp || this.#parts.length > mostAhead / 2) return
+    this.#isHeldUp = false
+    this.#source.pipe(this.#parser)
   }
 
   #pushFile(field: string, filename: string, stream: Readable): void {
@@ -140,7 +160,7 @@ class MultipartBody {
 
   /** Our own disk may hold up the sender; it is silent only when we listen. */
   readonly #onSilence = (): void => {
-    if (this.#request.isPaused()) {
+    if (this.#request.isPaused() || this.#isHeldUp) {
       this.#silence.refresh()
       return
     }

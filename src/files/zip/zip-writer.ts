@@ -7,6 +7,7 @@
  */
 import { Readable, pipeline } from 'node:stream'
 import { crc32, createDeflateRaw, deflateRawSync } from 'node:zlib'
+import { Directory } from './directory.ts'
 import {
   dataDescriptor,
   directoryEnd,
@@ -29,7 +30,7 @@ function deflateSmall(content: Uint8Array): Uint8Array {
 }
 
 export class ZipWriter {
-  readonly #directory: Buffer[] = []
+  readonly #directory = new Directory()
   #offsetBytes = 0
 
   /** An entry whose content is there; a directory and a link are such, too. */
@@ -86,11 +87,11 @@ export class ZipWriter {
   *end(): Generator<Buffer> {
     const offsetBytes = this.#offsetBytes
     let sizeBytes = 0
-    for (const header of this.#directory) {
-      sizeBytes += header.byteLength
-      yield header
+    for (const piece of this.#directory.pieces()) {
+      sizeBytes += piece.byteLength
+      yield piece
     }
-    yield directoryEnd(this.#directory.length, offsetBytes, sizeBytes)
+    yield directoryEnd(this.#directory.count, offsetBytes, sizeBytes)
   }
 
   #written(piece: Buffer): Buffer {
@@ -99,6 +100,6 @@ export class ZipWriter {
   }
 
   #list(listed: Listed): void {
-    this.#directory.push(directoryHeader(listed))
+    this.#directory.add(directoryHeader(listed))
   }
 }
