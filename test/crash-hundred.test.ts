@@ -33,7 +33,7 @@ async function findShells({ directories }: Trial, wanted: number): Promise<numbe
 }
 
 async function isAtRest({ pair }: Trial): Promise<boolean> {
-  const health = (await (await fetch(`${pair.addresses.server}/health`)).json()) as ServerHealth
+  const health = (await (await pair.door.fetch('/health')).json()) as ServerHealth
   return health.services.every(({ active, queued }) => active + queued === 0)
 }
 

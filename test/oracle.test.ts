@@ -206,9 +206,9 @@ test('of jobs of every kind all is well, and what is put beside them is seen', a
   await ledger.create()
   const { api } = await lab.pair()
   const sent = taskKinds.map((kind) => new Sent(makeTask(ledger, `real-${kind}`, kind), kind))
-  for (const one of sent) await send(api.address, one)
+  for (const one of sent) await send(api, one)
   for (const one of sent) {
-    if (one.task.kind === 'endless') await terminate(api.address, one)
+    if (one.task.kind === 'endless') await terminate(api, one)
   }
   const dataPath = join(lab.directory, 'server')
   const client = join(lab.directory, 'client')

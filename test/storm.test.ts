@@ -1,6 +1,7 @@
-/** A small storm; `npm run test:storm` makes larger ones. */
+/** Small storms; `npm run test:storm` makes larger ones. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { noCertificates } from './harness/certificates.ts'
 import { storm } from './storm/storm.ts'
 
 test('nothing that was accepted is lost in a storm', async (t) => {
@@ -9,4 +10,13 @@ test('nothing that was accepted is lost in a storm', async (t) => {
   t.diagnostic(JSON.stringify(figures))
   assert.equal(figures.jobs, 60)
   assert.ok(figures.kills >= 10 && figures.cuts > 0, 'there was a storm')
+})
+
+const title = 'nor with tokens, a cluster secret and TLS'
+test(title, { skip: noCertificates }, async (t) => {
+  const say = (line: string) => t.diagnostic(line)
+  const figures = await storm({ seed: 2, jobs: 30, kills: 6, trust: true, say })
+  t.diagnostic(JSON.stringify(figures))
+  assert.equal(figures.jobs, 30)
+  assert.ok(figures.kills >= 6, 'there was a storm')
 })

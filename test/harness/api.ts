@@ -1,6 +1,8 @@
 /** The server's API as an application uses it. */
 import assert from 'node:assert/strict'
 import type { JobDetails, JobReply, ServerHealth } from '../../src/domain/protocol.ts'
+import { doorTo } from './door.ts'
+import type { Door } from './door.ts'
 import type { Program } from './program.ts'
 import { readZip } from './zip.ts'
 import type { ZipEntries } from './zip.ts'
@@ -22,12 +24,12 @@ const ends = new Set<unknown>(['Completed', 'Failed', 'Invalid', 'Killed'])
 export class Api {
   readonly address: string
   readonly #program: Program
-  readonly #headers: Readonly<Record<string, string>>
+  readonly #door: Door
 
   constructor(address: string, program: Program, token?: string) {
     this.address = address
     this.#program = program
-    this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+    this.#door = doorTo(address, { token })
   }
 
   /** The same, with a token. */
@@ -37,7 +39,7 @@ export class Api {
 
   /** Any request. */
   fetch(path: string, init: RequestInit = {}): Promise<Response> {
-    return fetch(this.address + path, { ...init, headers: this.#headers })
+    return this.#door.fetch(path, init)
   }
 
   /** Sends a form, right or wrong. */

@@ -52,9 +52,8 @@ export const cancelled: Scenario = {
     await trial.upload(task)
     await trial.started(task)
     const { key } = await onlyPayload(trial)
-    const url = `${trial.pair.addresses.client}/payloads/${key}/cancel`
     // Whoever dies does not answer.
-    await fetch(url, { method: 'POST' }).catch(() => {})
+    await trial.pair.callClient('POST', `/payloads/${key}/cancel`).catch(() => {})
     await release(trial)
   },
   check: async (_trial, { jobs: [job] }) => {

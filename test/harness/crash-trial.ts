@@ -54,7 +54,7 @@ export class Trial {
     const upload = new Sent(task, 'user')
     this.sent.push(upload)
     while (upload.id === undefined) {
-      const answer = await send(this.pair.addresses.server, upload)
+      const answer = await send(this.pair.door, upload)
       if (upload.id === undefined) await this.#pause(answer)
     }
     return upload
@@ -63,7 +63,7 @@ export class Trial {
   /** Sends what was taken once more, until it is answered. */
   async sendAgain(upload: Sent): Promise<void> {
     for (;;) {
-      const answer = await send(this.pair.addresses.server, upload)
+      const answer = await send(this.pair.door, upload)
       if ('status' in answer && answer.status === 200) return
       await this.#pause(answer)
     }
@@ -72,7 +72,7 @@ export class Trial {
   /** Asks for the end of a job until that is heard. */
   async terminate(upload: Sent): Promise<void> {
     while (!upload.hasHeardOfItsEnd) {
-      const answer = await terminate(this.pair.addresses.server, upload)
+      const answer = await terminate(this.pair.door, upload)
       if (!upload.hasHeardOfItsEnd) await this.#pause(answer)
     }
   }
@@ -100,7 +100,7 @@ export class Trial {
       this.#isOver.abort()
     }
     const { sent, ledger, directories } = this
-    const api = { address: this.pair.addresses.server }
+    const api = this.pair.door
     const findings = await checkOracle({ api, sent, ledger, directories })
     await scenario.check?.(this, findings)
   }
@@ -123,17 +123,23 @@ export class Trial {
   }
 }
 
-/** Runs one trial in a lab of its own, with the program as `bundled` has it. */
+/**
+ * Runs one trial in a lab of its own, with the program as `bundled` has it.
+ *
+ * @param isTrusting whether all that protects both sides is on.
+ */
 export async function runTrial(
   { executable, env }: Bundled,
   side: Side,
   crashes: readonly string[],
   scenario: Scenario,
+  isTrusting = process.env['TRUST'] === 'on',
 ): Promise<void> {
   await using lab = await Lab.create(executable)
   const ledger = new Ledger(join(lab.directory, 'ledger'))
   await ledger.create()
-  const trial = new Trial(await Pair.create(lab, env, scenario.clients), ledger)
+  const pair = await Pair.create(lab, env, scenario.clients, isTrusting)
+  const trial = new Trial(pair, ledger)
   try {
     await trial.run(side, crashes, scenario)
   } catch (error) {

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { JobDetails, ServerHealth } from '../../src/domain/protocol.ts'
 import { findLeft, jobIdsIn } from './at-rest.ts'
 import type { Directories } from './at-rest.ts'
+import type { Door } from './door.ts'
 import type { Ledger, LedgerEntry } from './ledger.ts'
 import {
   checkEnding,
@@ -27,7 +28,7 @@ import { readZip } from './zip.ts'
 
 export type OracleCase = {
   /** The server, which is up; so are its clients. */
-  readonly api: { readonly address: string }
+  readonly api: Door
   readonly sent: readonly Sent[]
   readonly ledger: Ledger
   readonly directories: Directories
@@ -63,12 +64,12 @@ export class OracleError extends Error {
 export async function checkOracle(oracle: OracleCase): Promise<Findings> {
   const { api, sent, ledger, directories, mayRunTwice = wasSilent } = oracle
   const { patienceMs = 60_000 } = oracle
-  await sendUnanswered(api.address, sent, patienceMs)
-  await endEndless(api.address, sent)
+  await sendUnanswered(api, sent, patienceMs)
+  await endEndless(api, sent)
   const ids = jobIdsIn(directories.server.dbPath)
-  const jobs = await awaitEnds(api.address, ids, patienceMs)
+  const jobs = await awaitEnds(api, ids, patienceMs)
   const left = await awaitNothingLeft(directories, ids, patienceMs)
-  const health = (await (await fetch(`${api.address}/health`)).json()) as ServerHealth
+  const health = (await (await api.fetch('/health')).json()) as ServerHealth
 
   const entries = await ledger.read()
   const ofJob = Map.groupBy(entries, ({ job }) => job)
@@ -89,7 +90,7 @@ export async function checkOracle(oracle: OracleCase): Promise<Findings> {
       ...checkStarts(job, upload, told),
       ...checkOverlaps(job, told, mayRunTwice),
       ...(upload ? checkEnding(job, upload, told) : []),
-      ...(upload ? await checkDownload(api.address, job, upload) : []),
+      ...(upload ? await checkDownload(api, job, upload) : []),
     )
   }
   if (violations.length > 0) throw new OracleError(violations, { jobs, entries })
@@ -97,31 +98,26 @@ export async function checkOracle(oracle: OracleCase): Promise<Findings> {
 }
 
 /** An upload without an answer is sent again under its key, as a good application does. */
-async function sendUnanswered(
-  address: string,
-  sent: readonly Sent[],
-  patienceMs: number,
-): Promise<void> {
+async function sendUnanswered(api: Door, sent: readonly Sent[], patienceMs: number): Promise<void> {
   for (const upload of sent) {
     const deadline = performance.now() + patienceMs
     while (upload.id === undefined && performance.now() < deadline) {
-      await send(address, upload)
+      await send(api, upload)
       if (upload.id === undefined) await delay(100)
     }
   }
 }
 
 /** What does not end by itself, and has not been asked to. */
-async function endEndless(address: string, sent: readonly Sent[]): Promise<void> {
+async function endEndless(api: Door, sent: readonly Sent[]): Promise<void> {
   for (const upload of sent) {
-    if (upload.task.ending === 'Killed' && !upload.hasHeardOfItsEnd)
-      await terminate(address, upload)
+    if (upload.task.ending === 'Killed' && !upload.hasHeardOfItsEnd) await terminate(api, upload)
   }
 }
 
 /** Waits as long as there is progress. */
 async function awaitEnds(
-  address: string,
+  api: Door,
   ids: readonly number[],
   patienceMs: number,
 ): Promise<JobDetails[]> {
@@ -132,7 +128,7 @@ async function awaitEnds(
     const open = openOf()
     if (open.length === 0 || performance.now() > deadline) break
     for (const id of open) {
-      const job = await describe(address, id)
+      const job = await describe(api, id)
       if (job.history.length !== jobs.get(id)?.history.length) {
         deadline = performance.now() + patienceMs
       }
@@ -143,8 +139,8 @@ async function awaitEnds(
   return [...jobs.values()]
 }
 
-async function describe(address: string, id: number): Promise<JobDetails> {
-  const response = await fetch(`${address}/jobs/${id}`)
+async function describe(api: Door, id: number): Promise<JobDetails> {
+  const response = await api.fetch(`/jobs/${id}`)
   if (!response.ok) throw new Error(`GET /jobs/${id}: ${response.status} ${await response.text()}`)
   return (await response.json()) as JobDetails
 }
@@ -164,7 +160,7 @@ async function awaitNothingLeft(
 }
 
 /** What is to be had of a job that ended as its script did. */
-async function checkDownload(address: string, job: JobDetails, upload: Sent): Promise<Violation[]> {
+async function checkDownload(api: Door, job: JobDetails, upload: Sent): Promise<Violation[]> {
   const isWhole = endingOf(job) === 'Completed' || endingOf(job) === 'Failed'
   if (!isWhole || job.status === 'Cleaned') return []
   const say = (what: string) => [{ rule: 'the result can be had', job: job.id, what }]
@@ -173,7 +169,7 @@ async function checkDownload(address: string, job: JobDetails, upload: Sent): Pr
     return /^$|^run\.sh ended/.test(job.message) ? say('it has no result') : []
   }
   const verb = job.status === 'Completed' ? 'download' : 'download_partial'
-  const response = await fetch(`${address}/${verb}/${job.id}`)
+  const response = await api.fetch(`/${verb}/${job.id}`)
   const body = Buffer.from(await response.arrayBuffer())
   if (response.headers.get('content-type') !== 'application/zip') {
     return say(`${verb} answers ${response.status}: ${body.toString().slice(0, 300)}`)

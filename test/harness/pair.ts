@@ -3,9 +3,12 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { crashVariable, underTestVariable } from '../../src/crash-points.ts'
 import type { Directories } from './at-rest.ts'
+import { doorTo } from './door.ts'
+import type { Door } from './door.ts'
 import type { Lab } from './lab.ts'
 import { freePort } from './port.ts'
 import type { Program } from './program.ts'
+import { Trust } from './trust.ts'
 
 /** `second`: another client of the same server, where a test wants it. */
 const sides = ['server', 'client', 'second'] as const
@@ -24,12 +27,13 @@ export type Start = {
 /** One that is to die has so long for it. */
 const patienceMs = 60_000
 
-const addressOf = (port: number) => `http://127.0.0.1:${port}`
-
 export class Pair {
   readonly addresses: Readonly<Record<Side, string>>
   readonly directories: Directories
+  /** As applications come in at the server. */
+  readonly door: Door
   readonly #lab: Lab
+  readonly #trust: Trust | undefined
   readonly #env: Environment
   readonly #programs: Readonly<Record<Side, Program[]>> = { server: [], client: [], second: [] }
 
@@ -38,17 +42,21 @@ export class Pair {
     ports: Readonly<Record<Side, number>>,
     env: Environment,
     of: number,
+    trust: Trust | undefined,
   ) {
+    const addressOf = (port: number) => `http${trust ? 's' : ''}://127.0.0.1:${port}`
     const clients = (['client', 'second'] as const).slice(0, of)
     const urls = clients.map((side) => `${addressOf(ports[side])}/submit`)
     const dataPath = join(lab.directory, 'server')
     this.#lab = lab
-    this.#env = { SERVICE_EXAMPLE_UPLOAD_URL: urls.join(','), ...env }
+    this.#trust = trust
+    this.#env = { SERVICE_EXAMPLE_UPLOAD_URL: urls.join(','), ...env, ...trust?.env }
     this.addresses = {
       server: addressOf(ports.server),
       client: addressOf(ports.client),
       second: addressOf(ports.second),
     }
+    this.door = trust?.door(this.addresses.server) ?? doorTo(this.addresses.server)
     this.directories = {
       server: { dataPath, dbPath: `${dataPath}.sqlite` },
       clients: clients.map((side) => join(lab.directory, side)),
@@ -59,10 +67,26 @@ export class Pair {
    * Programs that are not started yet.
    *
    * @param env of all of them, whenever they are started.
+   * @param isTrusting whether all that protects both sides is on.
    */
-  static async create(lab: Lab, env: Environment = {}, clients: 1 | 2 = 1): Promise<Pair> {
+  static async create(
+    lab: Lab,
+    env: Environment,
+    clients: 1 | 2 = 1,
+    isTrusting = false,
+  ): Promise<Pair> {
+    const dbPath = join(lab.directory, 'server.sqlite')
+    const trust = isTrusting ? await Trust.create(lab, dbPath, env) : undefined
     const [server, client, second] = [await freePort(), await freePort(), await freePort()]
-    return new Pair(lab, { server, client, second }, env, clients)
+    return new Pair(lab, { server, client, second }, env, clients, trust)
+  }
+
+  /** Calls the client as a server does. */
+  async callClient(method: string, path: string): Promise<void> {
+    const { client } = this.addresses
+    const server = await this.#trust?.server(client)
+    if (server) await server.send(server.request(method, path))
+    else await fetch(client + path, { method })
   }
 
   /** What was started last. */

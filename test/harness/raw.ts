@@ -1,5 +1,6 @@
 /** Requests byte by byte, as no decent library would send them. */
-import { request } from 'node:http'
+import { request as requestPlainly } from 'node:http'
+import { request as requestSecurely } from 'node:https'
 import type { IncomingHttpHeaders } from 'node:http'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
@@ -34,15 +35,20 @@ export type Answer = {
   readonly body: Buffer
 }
 
+/** Whom to believe, and what to show, in PEM. */
+export type TlsOptions = { readonly ca: string; readonly cert: string; readonly key: string }
+
 /** Sends a request; a body in pieces goes without Content-Length. */
 export async function send(
   method: string,
   url: string,
   headers: Readonly<Record<string, string>> = {},
   body: Buffer | readonly Buffer[] = [],
+  tls?: TlsOptions,
 ): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>()
-  const outgoing = request(url, { method, headers, agent: false }, (incoming) => {
+  const request = tls ? requestSecurely : requestPlainly
+  const outgoing = request(url, { method, headers, agent: false, ...tls }, (incoming) => {
     const { statusCode: status = 0, headers: got } = incoming
     buffer(incoming).then((content) => resolve({ status, headers: got, body: content }), reject)
   })

@@ -1,6 +1,7 @@
 /** What a driver remembers of one upload, as a good application would. */
 import type { JobReply } from '../../src/domain/protocol.ts'
 import { form } from './api.ts'
+import type { Door } from './door.ts'
 import type { Task } from './tasks.ts'
 
 /** An answer of the server, or that none came: the connection broke, or it took too long. */
@@ -57,12 +58,12 @@ export class Sent {
 
 /** Sends it once, and remembers what came of it. */
 export async function send(
-  address: string,
+  door: Door,
   sent: Sent,
   patience: AbortSignal = AbortSignal.timeout(30_000),
 ): Promise<Answer> {
   const { task, user, service, idempotencyKey } = sent
-  const answer = await ask(`${address}/upload`, {
+  const answer = await ask(door, '/upload', {
     method: 'POST',
     headers: { 'idempotency-key': idempotencyKey },
     body: form(task.files, { user_id: user, service, ...task.fields }),
@@ -74,18 +75,18 @@ export async function send(
 
 /** Asks once for its end, and remembers what came of it. */
 export async function terminate(
-  address: string,
+  door: Door,
   sent: Sent,
   patience: AbortSignal = AbortSignal.timeout(30_000),
 ): Promise<Answer> {
-  const answer = await ask(`${address}/terminate/${sent.id}`, { method: 'POST', signal: patience })
+  const answer = await ask(door, `/terminate/${sent.id}`, { method: 'POST', signal: patience })
   sent.terminations.push(answer)
   return answer
 }
 
-async function ask(url: string, init: RequestInit): Promise<Answer> {
+async function ask(door: Door, path: string, init: RequestInit): Promise<Answer> {
   try {
-    const response = await fetch(url, init)
+    const response = await door.fetch(path, init)
     const retryAfter = response.headers.get('retry-after')
     const body = (await response.json()) as JobReply
     const retryAfterSeconds = retryAfter === null ? null : Number(retryAfter)

@@ -4,7 +4,7 @@
  */
 import { createHash, createHmac, randomBytes } from 'node:crypto'
 import { formType, multipart, send } from './raw.ts'
-import type { Answer, RawPart } from './raw.ts'
+import type { Answer, RawPart, TlsOptions } from './raw.ts'
 
 export type SignedFile = readonly [path: string, content: string]
 
@@ -28,19 +28,21 @@ export type Saying = {
 export class SigningServer {
   readonly #client: string
   readonly #secret: string
+  readonly #tls: TlsOptions | undefined
   readonly #sender = randomBytes(8).toString('hex')
   #count = 0
   #realm = ''
 
   /** @param client its address. */
-  constructor(client: string, secret: string) {
+  constructor(client: string, secret: string, tls?: TlsOptions) {
     this.#client = client
     this.#secret = secret
+    this.#tls = tls
   }
 
   /** Asks the client how it names itself. */
   async meet(): Promise<this> {
-    const { headers } = await send('GET', `${this.#client}/load`)
+    const { headers } = await send('GET', `${this.#client}/load`, {}, [], this.#tls)
     const [, realm] =
       /^Job-Orchestrator realm="(\w+)"$/.exec(headers['www-authenticate'] ?? '') ?? []
     if (realm === undefined) throw new Error('the client does not name itself')
@@ -92,7 +94,7 @@ export class SigningServer {
   /** Sends it, as it is or with something changed. */
   async send(request: Request, changed: Partial<Request> = {}): Promise<Answer> {
     const { method, path, headers, body } = { ...request, ...changed }
-    return send(method, this.#client + path, headers, body)
+    return send(method, this.#client + path, headers, body, this.#tls)
   }
 
   #sign(method: string, path: string, saying: Saying, options = '') {

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { isFinal } from '../../src/domain/job.ts'
 import type { JobStatus } from '../../src/domain/job.ts'
 import type { JobDetails } from '../../src/domain/protocol.ts'
+import type { Door } from '../harness/door.ts'
 import type { Ledger } from '../harness/ledger.ts'
 import { Sent, send, terminate } from '../harness/sent.ts'
 import { makeTask } from '../harness/tasks.ts'
@@ -29,7 +30,7 @@ const awayMs = 100
 const mostOpen = 6
 
 export type Load = {
-  readonly address: string
+  readonly api: Door
   readonly ledger: Ledger
   readonly told: Told
   /** All uploads, of every application. */
@@ -38,7 +39,7 @@ export type Load = {
 
 /** One application, which goes on until the signal says that it is enough. */
 export async function apply(
-  { address, ledger, sent, told }: Load,
+  { api, ledger, sent, told }: Load,
   user: string,
   random: Random,
   enough: AbortSignal,
@@ -49,24 +50,24 @@ export async function apply(
     if (open.size < mostOpen) {
       const upload = new Sent(makeTask(ledger, `${user}-${count++}`, random.oneOf(kinds)), user)
       sent.push(upload)
-      const answer = await send(address, upload, AbortSignal.timeout(patienceMs))
+      const answer = await send(api, upload, AbortSignal.timeout(patienceMs))
       if (upload.id !== undefined) open.add(upload.id)
       if (upload.task.kind === 'endless' && upload.id !== undefined) {
         await delay(random.between(100, 600))
-        await terminate(address, upload, AbortSignal.timeout(patienceMs))
+        await terminate(api, upload, AbortSignal.timeout(patienceMs))
       }
       // What was cut off is asked about at the end, under its key; nothing new while it is away.
-      if ('broke' in answer) await back(address, enough)
+      if ('broke' in answer) await back(api, enough)
     }
-    for (const id of open) if (await hasEnded(address, id, told)) open.delete(id)
+    for (const id of open) if (await hasEnded(api, id, told)) open.delete(id)
     await delay(random.between(0, 150))
   }
 }
 
 /** Waits until the server is there. */
-async function back(address: string, enough: AbortSignal): Promise<void> {
+async function back(api: Door, enough: AbortSignal): Promise<void> {
   const isThere = () =>
-    fetch(`${address}/health`).then(
+    api.fetch('/health').then(
       ({ ok }) => ok,
       () => false,
     )
@@ -74,11 +75,11 @@ async function back(address: string, enough: AbortSignal): Promise<void> {
 }
 
 /** Looks at a job, if the server is there: it is as it was told before, or further. */
-async function hasEnded(address: string, id: number, told: Told): Promise<boolean> {
+async function hasEnded(api: Door, id: number, told: Told): Promise<boolean> {
   let response: Response
   let text: string
   try {
-    response = await fetch(`${address}/jobs/${id}`, { signal: AbortSignal.timeout(patienceMs) })
+    response = await api.fetch(`/jobs/${id}`, { signal: AbortSignal.timeout(patienceMs) })
     text = await response.text()
   } catch {
     return false

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Lab } from '../harness/lab.ts'
 import { Ledger } from '../harness/ledger.ts'
 import { OracleError, checkOracle } from '../harness/oracle.ts'
+import { doorTo } from '../harness/door.ts'
 import type { Findings } from '../harness/oracle.ts'
 import { apply } from './applications.ts'
 import type { Load } from './applications.ts'
@@ -56,7 +57,7 @@ export async function cutPower({ seed, cuts, side, applications, signal }: Plan)
   const told = new Told()
   const ledger = new Ledger(join(lab.directory, 'ledger'))
   await ledger.create()
-  const load: Load = { address: scene.address, ledger, told, sent: [] }
+  const load: Load = { api: doorTo(scene.address), ledger, told, sent: [] }
   const enough = new AbortController()
   const working = Promise.all(
     Array.from({ length: applications }, (_, index) => {
@@ -105,7 +106,7 @@ export async function cutPower({ seed, cuts, side, applications, signal }: Plan)
 /** The oracle, and with what it finds, all that is known of those jobs. */
 async function ask(scene: Scene, load: Load): Promise<Findings> {
   try {
-    return await checkOracle({ ...load, api: load, directories: scene.directories })
+    return await checkOracle({ ...load, directories: scene.directories })
   } catch (error) {
     if (!(error instanceof OracleError)) throw error
     const { findings, violations } = error

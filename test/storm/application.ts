@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { isFinal } from '../../src/domain/job.ts'
 import type { JobStatus } from '../../src/domain/job.ts'
+import type { Door } from '../harness/door.ts'
 import type { Ledger } from '../harness/ledger.ts'
 import type { Random } from '../harness/random.ts'
 import { Sent, send, terminate } from '../harness/sent.ts'
@@ -25,7 +26,7 @@ const mostOpen = 8
 const patienceMs = 5_000
 
 export type Work = {
-  readonly address: string
+  readonly api: Door
   readonly ledger: Ledger
   readonly sent: Sent[]
   readonly jobs: number
@@ -58,9 +59,9 @@ export async function apply(work: Work, user: string, random: Random): Promise<v
 }
 
 /** Sends an upload until it is taken. */
-async function take({ address }: Work, upload: Sent): Promise<void> {
+async function take({ api }: Work, upload: Sent): Promise<void> {
   while (upload.id === undefined) {
-    const answer = await send(address, upload, AbortSignal.timeout(patienceMs))
+    const answer = await send(api, upload, AbortSignal.timeout(patienceMs))
     if (upload.id !== undefined) return
     if ('status' in answer && answer.status < 500 && answer.status !== 409) {
       throw new Error(`${upload.task.label} was refused: ${answer.body.message}`)
@@ -70,18 +71,18 @@ async function take({ address }: Work, upload: Sent): Promise<void> {
 }
 
 /** Asks for the end of a job until that is heard. */
-async function end({ address }: Work, upload: Sent, afterMs: number): Promise<void> {
+async function end({ api }: Work, upload: Sent, afterMs: number): Promise<void> {
   await delay(afterMs)
   while (!upload.hasHeardOfItsEnd) {
-    await terminate(address, upload, AbortSignal.timeout(patienceMs))
+    await terminate(api, upload, AbortSignal.timeout(patienceMs))
     if (!upload.hasHeardOfItsEnd) await delay(100)
   }
 }
 
-async function hasEnded({ address }: Work, { id }: Sent): Promise<boolean> {
+async function hasEnded({ api }: Work, { id }: Sent): Promise<boolean> {
   try {
     const signal = AbortSignal.timeout(patienceMs)
-    const response = await fetch(`${address}/jobs/${id}`, { signal })
+    const response = await api.fetch(`/jobs/${id}`, { signal })
     const { status } = (await response.json()) as { status: JobStatus | 'Unknown' }
     return status !== 'Unknown' && isFinal(status)
   } catch {

@@ -1,6 +1,6 @@
 /**
  * `npm run test:storm -- --seed S --jobs N --kills K`: the storm, as long as wanted. `--series M` does
- * it with M seeds, from S on; `--keep` keeps what is on the disk when something was wrong.
+ * it with M seeds, from S on; `--trust` with tokens, a cluster secret and TLS; `--keep` keeps what is on the disk when something was wrong.
  */
 import { parseArgs } from 'node:util'
 import { storm } from './storm.ts'
@@ -11,6 +11,7 @@ const { values } = parseArgs({
     series: { type: 'string', default: '1' },
     jobs: { type: 'string', default: '300' },
     kills: { type: 'string', default: '60' },
+    trust: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
   },
 })
@@ -19,7 +20,12 @@ const say = (line: string) => void process.stdout.write(`${line}\n`)
 for (let n = 0; n < Number(values.series); n++) {
   const seed = Number(values.seed) + n
   try {
-    say(JSON.stringify({ seed, ...(await storm({ seed, jobs, kills, say, keep: values.keep })) }))
+    say(
+      JSON.stringify({
+        seed,
+        ...(await storm({ seed, jobs, kills, say, trust: values.trust, keep: values.keep })),
+      }),
+    )
   } catch (error) {
     process.exitCode = 1
     say(`seed ${seed} FAILED: ${error instanceof Error ? error.message : String(error)}`)

@@ -10,6 +10,8 @@ import { OracleError, checkOracle } from '../harness/oracle.ts'
 import type { Findings } from '../harness/oracle.ts'
 import { freePort } from '../harness/port.ts'
 import { Random } from '../harness/random.ts'
+import { doorTo } from '../harness/door.ts'
+import { Trust } from '../harness/trust.ts'
 import { apply } from './application.ts'
 import type { Work } from './application.ts'
 import { Daemon } from './daemon.ts'
@@ -23,6 +25,8 @@ export type Plan = {
   readonly kills: number
   /** Gets a line now and then. */
   readonly say: (line: string) => void
+  /** Whether tokens, a cluster secret and TLS are on. */
+  readonly trust?: boolean
   /** What is on the disk stays when something was wrong. */
   readonly keep?: boolean
 }
@@ -66,11 +70,14 @@ async function runIn(lab: Lab, plan: Plan): Promise<Omit<Figures, 'seconds'>> {
   const ways: Way[] = []
   for (const port of ports) ways.push(made.use(await Way.to(port)))
   const random = new Random(seed)
-  const daemons = makeDaemons(lab, ports, ways, random)
+  const trust = plan.trust ? await Trust.create(lab, dbPathIn(lab)) : undefined
+  const addresses = ways.map(({ port }) => `http${trust ? 's' : ''}://127.0.0.1:${port}`)
+  const setUp = { ports, clients: addresses.slice(1), env: trust?.env ?? {} }
+  const daemons = makeDaemons(lab, setUp, random)
   await Promise.all(daemons.map((daemon) => daemon.start()))
 
-  const [front] = ways
-  const work: Work = { address: front?.address ?? '', ledger, sent: [], jobs, ended: 0 }
+  const api = trust?.door(addresses[0] ?? '') ?? doorTo(addresses[0] ?? '')
+  const work: Work = { api, ledger, sent: [], jobs, ended: 0 }
   const timer = setInterval(() => say(`${work.ended} of ${jobs} jobs have ended`), sayEveryMs)
   let isOver = false
   const applications = Promise.all(
@@ -82,11 +89,12 @@ async function runIn(lab: Lab, plan: Plan): Promise<Omit<Figures, 'seconds'>> {
     const [weather] = await Promise.all([rage(sky, random, () => isOver), applications])
     say(`the storm is over: ${JSON.stringify(weather)}`)
     const directories = {
-      server: { dataPath: join(lab.directory, 'server'), dbPath: join(lab.directory, 'db.sqlite') },
+      server: { dataPath: join(lab.directory, 'server'), dbPath: dbPathIn(lab) },
       clients: clients.map((name) => join(lab.directory, name)),
     }
     const { sent } = work
-    const findings = await checkOracle({ api: work, sent, ledger, directories })
+    const { api } = work
+    const findings = await checkOracle({ api, sent, ledger, directories })
     return { ...weather, ...count(findings) }
   } catch (error) {
     throw error instanceof OracleError
@@ -97,24 +105,28 @@ async function runIn(lab: Lab, plan: Plan): Promise<Omit<Figures, 'seconds'>> {
   }
 }
 
-function makeDaemons(
-  lab: Lab,
-  ports: readonly number[],
-  ways: readonly Way[],
-  random: Random,
-): Daemon[] {
+const dbPathIn = (lab: Lab) => join(lab.directory, 'db.sqlite')
+
+type SetUp = {
+  /** The server's, then the clients'. */
+  readonly ports: readonly number[]
+  /** Their addresses, with a way before each. */
+  readonly clients: readonly string[]
+  /** Of all of them. */
+  readonly env: Readonly<Record<string, string>>
+}
+
+function makeDaemons(lab: Lab, { ports, clients: urls, env }: SetUp, random: Random): Daemon[] {
   const at = (index: number) => ['--port', String(ports[index]), '--kill-grace', '1s']
   const server = new Daemon(lab, 'server', () => {
     const data = ['--data-path', join(lab.directory, 'server')]
-    const database = ['--db-path', join(lab.directory, 'db.sqlite'), '--max-attempts', '1000']
+    const database = ['--db-path', dbPathIn(lab), '--max-attempts', '1000']
     const lost = ['--client-lost-after', random.oneOf(lostAfter)]
     return {
       args: ['server', ...at(0), ...data, ...database, ...lost],
       env: {
-        SERVICE_EXAMPLE_UPLOAD_URL: ways
-          .slice(1)
-          .map(({ address }) => `${address}/submit`)
-          .join(','),
+        ...env,
+        SERVICE_EXAMPLE_UPLOAD_URL: urls.map((address) => `${address}/submit`).join(','),
         SERVICE_EXAMPLE_MAX_RUNS: '16',
         SERVICE_EXAMPLE_RUNS_PER_USER: '4',
       },
@@ -122,7 +134,7 @@ function makeDaemons(
   })
   const others = clients.map((name, index) => {
     const data = ['--data-path', join(lab.directory, name), '--slots', '6']
-    return new Daemon(lab, name, () => ({ args: ['client', ...at(index + 1), ...data], env: {} }))
+    return new Daemon(lab, name, () => ({ args: ['client', ...at(index + 1), ...data], env }))
   })
   return [server, ...others]
 }

@@ -35,10 +35,6 @@ export class Way implements AsyncDisposable {
     return new Way(server, toPort)
   }
 
-  get address(): string {
-    return `http://127.0.0.1:${this.port}`
-  }
-
   /** Breaks all that is open. */
   cut(): void {
     for (const pipe of this.#pipes) pipe.break()
