@@ -14,6 +14,9 @@ const errorLevel = 50
 
 const none = [0, 0] as const
 
+/** What is refused is removed before, or right after that is told. */
+const goneWithinMs = 10_000
+
 /** What a mode keeps of requests. */
 export type Keeping = {
   /** Names of what is being received, and should be gone when a request is over. */
@@ -30,6 +33,7 @@ export class Subject {
   readonly port: number
   readonly #keeping: Keeping
   readonly #toldErrors = new Set<LogLine>()
+  readonly #toldLeft = new Set<string>()
   /** So many requests may be taken still. */
   #late = 0
   /** How often each status was answered. */
@@ -60,9 +64,7 @@ export class Subject {
       throw error
     }
     this.#assertAlive()
-    await until('nothing is left of what was received', async () => {
-      return (await this.#keeping.incoming()).length === 0
-    })
+    await this.#assertNothingLeft()
     const taken = (await this.#keeping.taken()) - takenBefore
     const [least, most] = answer ? this.#keeping.takenWhen(request, answer) : none
     // What comes behind a request that has ended is refused at once, and that perhaps taken later.
@@ -70,6 +72,23 @@ export class Subject {
     this.#late -= Math.max(0, taken - most)
     const isRight = taken >= least && this.#late >= 0
     assert.ok(isRight, `answered with ${status}, and ${taken} were taken`)
+  }
+
+  async #assertNothingLeft(): Promise<void> {
+    let left: readonly string[] = []
+    try {
+      await until(
+        'nothing is left of what was received',
+        async () => {
+          left = (await this.#keeping.incoming()).filter((name) => !this.#toldLeft.has(name))
+          return left.length === 0
+        },
+        goneWithinMs,
+      )
+    } finally {
+      // It is one request's fault, and not that of all that come.
+      for (const name of left) this.#toldLeft.add(name)
+    }
   }
 
   /** @throws AssertionError if it has ended, or has said that something went wrong. */

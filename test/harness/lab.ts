@@ -117,10 +117,14 @@ export class Lab implements AsyncDisposable {
 /**
  * Waits for a condition that nobody tells of: a file, a process.
  *
- * @throws when it does not come true within half a minute.
+ * @throws when it does not come true in time.
  */
-export async function until(what: string, isTrue: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 30_000
+export async function until(
+  what: string,
+  isTrue: () => boolean | Promise<boolean>,
+  withinMs = 30_000,
+): Promise<void> {
+  const deadline = performance.now() + withinMs
   while (!(await isTrue())) {
     if (performance.now() > deadline) throw new Error(`waited in vain until ${what}`)
     await delay(5)
