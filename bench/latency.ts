@@ -1,27 +1,44 @@
 /** From POST /upload to a result that can be downloaded: one trivial job at a time. */
 import type { JobDetails } from '../src/domain/protocol.ts'
+import { doorTo } from '../test/harness/door.ts'
+import type { Credentials, Door } from '../test/harness/door.ts'
 import { trivial } from './bench.ts'
 import type { Settings } from './bench.ts'
 import { mean, percentile, say } from './figure.ts'
 import type { Figure } from './figure.ts'
 import { Load } from './load/process.ts'
 import { Bed } from './subject.ts'
+import type { Build } from './subject.ts'
 
 /** A server runs for months: by then its code is compiled, as what is measured is to be. */
 const warmUps = 1_000
 const rounds = 300
 
-/** Jobs and bare runs of the same script alternate. */
+/** As it is, and with tokens, a cluster secret and TLS. */
 export async function latency({ build }: Settings): Promise<Figure[]> {
+  return [...(await measureOpen(build)), ...(await measureTrusting(build))]
+}
+
+async function measureOpen(build: Build): Promise<Figure[]> {
   await using bed = await Bed.create(build)
   const { server } = await bed.pair()
+  return await measure(`latency, ${build}`, server.address, {})
+}
+
+async function measureTrusting(build: Build): Promise<Figure[]> {
+  await using bed = await Bed.create(build)
+  const { server, credentials } = await bed.trustingPair()
+  return await measure(`latency with tokens, secret and TLS, ${build}`, server.address, credentials)
+}
+
+/** Jobs and bare runs of the same script alternate. */
+async function measure(of: string, address: string, credentials: Credentials): Promise<Figure[]> {
   await using load = new Load()
-  const { address } = server
-  const { bareMs, jobs } = await load.ask('latency', { address, sample: trivial, warmUps, rounds })
+  const ask = { address, sample: trivial, credentials, warmUps, rounds }
+  const { bareMs, jobs } = await load.ask('latency', ask)
   const ms = jobs.map(({ tookMs }) => tookMs)
   const [p50, p99] = [percentile(ms, 0.5), percentile(ms, 0.99)]
   const bare = percentile(bareMs, 0.5)
-  const of = `latency, ${build}`
   return [
     {
       name: `${of}: p50 over bare bash`,
@@ -37,17 +54,17 @@ export async function latency({ build }: Settings): Promise<Figure[]> {
       beside: `p99 ${say(p99)} ms; bare bash ${say(percentile(bareMs, 0.99) / bare)} x`,
       bar: { most: 4, aim: 2 },
     },
-    ...(await stepByStep(address, of, jobs)),
+    ...(await stepByStep(doorTo(address, credentials), of, jobs)),
   ]
 }
 
 type Timed = { readonly id: number; readonly sentAtMs: number; readonly tookMs: number }
 
 /** Where the time goes, by what the server and the client noted of each job; clocks are the same. */
-async function stepByStep(address: string, of: string, jobs: readonly Timed[]): Promise<Figure[]> {
+async function stepByStep(door: Door, of: string, jobs: readonly Timed[]): Promise<Figure[]> {
   const walks: number[][] = []
   for (const { id, sentAtMs, tookMs } of jobs) {
-    const job = (await (await fetch(`${address}/jobs/${id}`)).json()) as JobDetails
+    const job = (await (await door.fetch(`/jobs/${id}`)).json()) as JobDetails
     const at = (status: string) => {
       const entry = job.history.find(({ to }) => to === status)
       return entry === undefined ? Number.NaN : Date.parse(entry.at)

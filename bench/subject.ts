@@ -1,11 +1,14 @@
 /** What is measured: real processes of the program, which log to files as operators have them do. */
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, open, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import type { Credentials } from '../test/harness/door.ts'
+import { Trust, tokenArguments } from '../test/harness/trust.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -98,9 +101,12 @@ export class Bed implements AsyncDisposable {
     return new Bed(build, directory, stack)
   }
 
-  async client(args: readonly string[] = []): Promise<Subject> {
+  async client(
+    args: readonly string[] = [],
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<Subject> {
     const data = ['--port', '0', '--data-path', join(this.directory, 'client')]
-    const environment = { MIN_FREE_SPACE: '0', ISOLATION: 'none' }
+    const environment = { MIN_FREE_SPACE: '0', ISOLATION: 'none', ...more }
     const command = ['client', ...data, ...args]
     return this.#use(
       await Subject.start(this.build, this.directory, 'client', command, environment),
@@ -137,6 +143,15 @@ export class Bed implements AsyncDisposable {
   ): Promise<{ readonly server: Subject; readonly client: Subject }> {
     const client = await this.client(args)
     return { client, server: await this.server([client.address], args, environment) }
+  }
+
+  /** The same with tokens, a cluster secret, and TLS both ways. */
+  async trustingPair(): Promise<{ readonly server: Subject; readonly credentials: Credentials }> {
+    const make = tokenArguments(join(this.directory, 'server.sqlite'))
+    const { stdout } = await promisify(execFile)(builds[this.build], make)
+    const { env, credentials } = await Trust.create(this.directory, stdout.trimEnd())
+    const client = await this.client([], env)
+    return { server: await this.server([client.address], [], env), credentials }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

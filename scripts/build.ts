@@ -26,7 +26,7 @@ if (arch === undefined) {
   const bundle = await makeBundle(root, join(dist, 'bundle'))
   // npm pack tells on standard output what it has made.
   if (!values.bundle) {
-    await say(bundle.main, `the code, with that of ${bundle.packages} packages`)
+    await say(bundle.main, `the code, with that of ${bundle.packages.length} packages`)
     const isOurs = arch === process.arch
     const fetched = await mkdtemp(join(tmpdir(), 'job-orchestrator-build-'))
     try {

@@ -100,6 +100,19 @@ test('the executable has the licences of all that is in it', async () => {
   }
 })
 
+test('beside the executable is what it is made of, Node.js too, and under which licences', async () => {
+  const executable = await built
+  const { components } = JSON.parse(await readFile(`${executable}.cdx.json`, 'utf8')) as {
+    components: { purl: string }[]
+  }
+  const refs = components.map(({ purl }) => purl)
+  assert.ok(refs.includes(`pkg:generic/node@${process.versions.node}`))
+  assert.ok(refs.some((ref) => ref.startsWith('pkg:npm/fastify@')))
+  const { stdout } = await run(executable, ['--licenses'], { maxBuffer: 2 ** 24 })
+  const beside = await readFile(`${executable}.licenses.txt`, 'utf8')
+  assert.equal(beside.trimEnd(), stdout.trimEnd())
+})
+
 test('the npm package installs by itself, and works', async (t) => {
   await built // both build
   await using lab = await Lab.create()
@@ -109,6 +122,9 @@ test('the npm package installs by itself, and works', async (t) => {
     names.filter((name) => /\.ts$|node_modules|\/(src|test|scripts|runtime)\//.test(name)),
     [],
   )
+  for (const name of ['THIRD-PARTY-LICENSES', 'sbom.cdx.json']) {
+    assert.ok(names.includes(`package/dist/bundle/${name}`), name)
+  }
   const command = await install(file, join(lab.directory, 'prefix'))
   const modules = join(lab.directory, 'prefix/lib/node_modules')
   assert.deepEqual(await readdir(modules), ['job-orchestrator'])

@@ -1,5 +1,6 @@
 /** An application as cheap as can be: bodies are made once, connections are kept. */
 import { Pool } from 'undici'
+import type { Credentials } from '../../test/harness/door.ts'
 import type { Sample } from './tasks.ts'
 
 const boundary = 'bench-7d9f0c'
@@ -8,10 +9,17 @@ export class Application implements AsyncDisposable {
   readonly #pool: Pool
   readonly #bodies = new Map<number, Buffer>()
   readonly #sample: Sample
+  readonly #headers: Readonly<Record<string, string>>
 
   /** @param atOnce so many connections. */
-  constructor(address: string, sample: Sample, atOnce: number) {
-    this.#pool = new Pool(address, { connections: atOnce, pipelining: 1 })
+  constructor(address: string, sample: Sample, atOnce: number, credentials: Credentials = {}) {
+    const { token, ca } = credentials
+    this.#pool = new Pool(address, {
+      connections: atOnce,
+      pipelining: 1,
+      ...(ca !== undefined && { connect: { ca } }),
+    })
+    this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
     this.#sample = sample
   }
 
@@ -24,7 +32,10 @@ export class Application implements AsyncDisposable {
     const { statusCode, body } = await this.#pool.request({
       method: 'POST',
       path: '/upload',
-      headers: { 'content-type': `multipart/form-data; boundary=${boundary}` },
+      headers: {
+        ...this.#headers,
+        'content-type': `multipart/form-data; boundary=${boundary}`,
+      },
       body: this.#body(user),
     })
     const answer = (await body.json()) as { readonly id: number; readonly message: string }
@@ -40,7 +51,11 @@ export class Application implements AsyncDisposable {
    */
   async download(id: number): Promise<void> {
     const path = `/download/${id}?wait=60s`
-    const { headers, body } = await this.#pool.request({ method: 'GET', path })
+    const { headers, body } = await this.#pool.request({
+      method: 'GET',
+      path,
+      headers: this.#headers,
+    })
     if (headers['content-type'] === 'application/zip') return body.dump()
     const { status, message } = (await body.json()) as { status: string; message: string }
     throw new Error(`job ${id} is ${status}: ${message}`)

@@ -11,8 +11,9 @@ import type { Tasks } from './tasks.ts'
 
 assist<Tasks>({ latency, walk, uploads, paced })
 
-async function latency({ address, sample, warmUps, rounds }: Tasks['latency']['ask']) {
-  await using application = new Application(address, sample, 1)
+async function latency({ warmUps, rounds, ...ask }: Tasks['latency']['ask']) {
+  const { address, sample, credentials } = ask
+  await using application = new Application(address, sample, 1, credentials)
   const directory = await mkdtemp(join(tmpdir(), 'job-orchestrator-bench-'))
   try {
     const file = join(directory, 'run.sh')

@@ -1,4 +1,5 @@
 /** What the load generator can be asked for, and what it answers. */
+import type { Credentials } from '../../test/harness/door.ts'
 
 /** A job as it is sent; the script is its only file, unless there are more. */
 export type Sample = {
@@ -21,6 +22,7 @@ export type Tasks = {
     readonly ask: {
       readonly address: string
       readonly sample: Sample
+      readonly credentials?: Credentials
       readonly warmUps: number
       readonly rounds: number
     }

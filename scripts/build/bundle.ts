@@ -10,16 +10,22 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { licencesName } from '../../src/embedded.ts'
 import { pageFiles } from '../../src/http/server/page.ts'
-import { collectLicences } from './licences.ts'
+import { licenceTexts } from './licences.ts'
+import { findPackages } from './packages.ts'
+import type { BuiltIn } from './packages.ts'
+import { sbom } from './sbom.ts'
 
 export type Bundle = {
   /** The code. */
   readonly main: string
   /** What the program reads by these names, and where it is. */
   readonly files: Readonly<Record<string, string>>
-  /** How many packages are in it. */
-  readonly packages: number
+  /** Whose code is in it. */
+  readonly packages: readonly BuiltIn[]
 }
+
+/** What is in it, beside it. */
+export const sbomName = 'sbom.cdx.json'
 
 /** @param directory is made anew. */
 export async function makeBundle(root: string, directory: string): Promise<Bundle> {
@@ -51,8 +57,9 @@ export async function makeBundle(root: string, directory: string): Promise<Bundl
     files[name] = join(directory, name)
     await copyFile(join(swagger, name), join(directory, name))
   }
-  const licences = await collectLicences(root, Object.keys(metafile.inputs))
+  const packages = await findPackages(root, Object.keys(metafile.inputs))
   files[licencesName] = join(directory, licencesName)
-  await writeFile(join(directory, licencesName), licences.text)
-  return { main, files, packages: licences.packages }
+  await writeFile(join(directory, licencesName), await licenceTexts(root, packages))
+  await writeFile(join(directory, sbomName), sbom(packages))
+  return { main, files, packages }
 }

@@ -1,17 +1,20 @@
 /**
  * The single executable: the pinned Node.js, with the bundle and what goes with it inside.
  *
+ * Beside it are its licences and what it is made of.
+ *
  * Node.js makes a blob of these, and postject puts the blob into a copy of `node` as a segment that
  * Node.js looks for at its start.
  */
 import { execFile } from 'node:child_process'
-import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { copyFile, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import { inject } from 'postject'
 import { licencesName } from '../../src/embedded.ts'
 import type { Bundle } from './bundle.ts'
 import { withoutDebugging } from './elf.ts'
+import { sbom } from './sbom.ts'
 
 const fuse = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2'
 
@@ -60,6 +63,8 @@ export async function makeExecutable(
     await quietly(async () =>
       inject(made, 'NODE_SEA_BLOB', await readFile(blob), { sentinelFuse: fuse }),
     )
+    await copyFile(licences, `${executable}.licenses.txt`)
+    await writeFile(`${executable}.cdx.json`, sbom(bundle.packages, await versionOf(node)))
     await rename(made, executable)
   } finally {
     for (const file of [settings, licences, blob, made]) await rm(file, { force: true })
@@ -71,6 +76,12 @@ async function withLicenceOf(node: string, bundle: Bundle): Promise<string> {
   const texts = [join(node, '..', '..', 'LICENSE'), bundle.files[licencesName] ?? '']
   const [ofNode, ofPackages] = await Promise.all(texts.map((file) => readFile(file, 'utf8')))
   return `Node.js\n\n${ofNode}\n${'-'.repeat(80)}\n\n${ofPackages}`
+}
+
+/** The version of a Node.js that npm has fetched, by what it says beside the program. */
+async function versionOf(node: string): Promise<string> {
+  const text = await readFile(join(node, '..', '..', 'package.json'), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
 }
 
 /** postject warns of names of sections, which are not there any more. */

@@ -33,8 +33,12 @@ export async function findNode(root: string, arch: Processor, directory: string)
   if (fetched?.integrity !== locked.integrity) {
     throw new Error(`${name}@${locked.version} is not the one of package-lock.json`)
   }
-  await run('tar', ['-xzf', fetched.filename, 'package/bin/node', 'package/LICENSE'], {
-    cwd: directory,
-  })
+  await run(
+    'tar',
+    ['-xzf', fetched.filename, 'package/bin/node', 'package/LICENSE', 'package/package.json'],
+    {
+      cwd: directory,
+    },
+  )
   return join(directory, 'package', 'bin', 'node')
 }

@@ -71,6 +71,7 @@ export class Subject {
     if (request.framing === 'less' && most === 0) this.#late++
     this.#late -= Math.max(0, taken - most)
     const isRight = taken >= least && this.#late >= 0
+    this.#late = Math.max(0, this.#late)
     assert.ok(isRight, `answered with ${status}, and ${taken} were taken`)
   }
 

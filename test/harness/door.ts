@@ -3,14 +3,11 @@ import { Agent } from 'undici'
 
 export type Door = { readonly fetch: (path: string, init?: RequestInit) => Promise<Response> }
 
-/**
- * @param address of a server.
- * @param credentials a token, and an authority that has signed the server's certificate, in PEM.
- */
-export function doorTo(
-  address: string,
-  { token, ca }: { readonly token?: string | undefined; readonly ca?: string | undefined } = {},
-): Door {
+/** A token, and an authority that has signed the server's certificate, in PEM. */
+export type Credentials = { readonly token?: string | undefined; readonly ca?: string | undefined }
+
+/** @param address of a server. */
+export function doorTo(address: string, { token, ca }: Credentials = {}): Door {
   const own = token === undefined ? {} : { authorization: `Bearer ${token}` }
   // Node.js has types of its own for what is the same.
   const dispatched: RequestInit =

@@ -8,7 +8,8 @@ import type { Door } from './door.ts'
 import type { Lab } from './lab.ts'
 import { freePort } from './port.ts'
 import type { Program } from './program.ts'
-import { Trust } from './trust.ts'
+import { trustIn } from './trust.ts'
+import type { Trust } from './trust.ts'
 
 /** `second`: another client of the same server, where a test wants it. */
 const sides = ['server', 'client', 'second'] as const
@@ -76,7 +77,7 @@ export class Pair {
     isTrusting = false,
   ): Promise<Pair> {
     const dbPath = join(lab.directory, 'server.sqlite')
-    const trust = isTrusting ? await Trust.create(lab, dbPath, env) : undefined
+    const trust = isTrusting ? await trustIn(lab, dbPath, env) : undefined
     const [server, client, second] = [await freePort(), await freePort(), await freePort()]
     return new Pair(lab, { server, client, second }, env, clients, trust)
   }

@@ -4,7 +4,7 @@ import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Authority } from './certificates.ts'
 import { doorTo } from './door.ts'
-import type { Door } from './door.ts'
+import type { Credentials, Door } from './door.ts'
 import type { Lab } from './lab.ts'
 import type { TlsOptions } from './raw.ts'
 import { SigningServer } from './signed.ts'
@@ -29,18 +29,17 @@ export class Trust {
   }
 
   /**
-   * Makes certificates, a secret, and a token for a server that has not been started yet.
+   * Makes certificates and a secret.
    *
-   * @param dbPath the server's database.
+   * @param token of the server, with every scope.
    */
-  static async create(lab: Lab, dbPath: string, started: Record<string, string> = {}) {
-    const authority = await Authority.create(join(lab.directory, 'authority'))
+  static async create(directory: string, token: string): Promise<Trust> {
+    const authority = await Authority.create(join(directory, 'authority'))
     const { TLS_CERT, TLS_KEY } = await authority.issue('node')
     const secret = randomBytes(32).toString('hex')
-    const CLUSTER_SECRET_FILE = join(lab.directory, 'cluster-secret')
+    const CLUSTER_SECRET_FILE = join(directory, 'cluster-secret')
     await writeFile(CLUSTER_SECRET_FILE, `${secret}\n`)
     await chmod(CLUSTER_SECRET_FILE, 0o600)
-    const token = await makeToken(lab, dbPath, started)
     const tls = {
       ca: await readFile(authority.file, 'utf8'),
       cert: await readFile(TLS_CERT, 'utf8'),
@@ -50,9 +49,14 @@ export class Trust {
     return new Trust(env, secret, tls, token)
   }
 
+  /** What an application has to have. */
+  get credentials(): Credentials {
+    return { token: this.#token, ca: this.#tls.ca }
+  }
+
   /** As an application comes in. */
   door(address: string): Door {
-    return doorTo(address, { token: this.#token, ca: this.#tls.ca })
+    return doorTo(address, this.credentials)
   }
 
   /** As a server calls a client. */
@@ -61,9 +65,19 @@ export class Trust {
   }
 }
 
-async function makeToken(lab: Lab, dbPath: string, env: Record<string, string>): Promise<string> {
+/** Arguments that make a token for a server, which need not have been started yet. */
+export function tokenArguments(dbPath: string): string[] {
   const scope = ['--name', 'test', '--scope', 'submit,read,terminate']
-  const program = lab.program(['token', 'create', ...scope, '--db-path', dbPath], env)
+  return ['token', 'create', ...scope, '--db-path', dbPath]
+}
+
+/** A `Trust` of the lab, with a token for a server whose database is `dbPath`. */
+export async function trustIn(
+  lab: Lab,
+  dbPath: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Trust> {
+  const program = lab.program(tokenArguments(dbPath), env)
   if ((await program.exit()) !== 0) throw new Error(program.said)
-  return program.output.trimEnd()
+  return Trust.create(lab.directory, program.output.trimEnd())
 }

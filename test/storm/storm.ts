@@ -11,7 +11,7 @@ import type { Findings } from '../harness/oracle.ts'
 import { freePort } from '../harness/port.ts'
 import { Random } from '../harness/random.ts'
 import { doorTo } from '../harness/door.ts'
-import { Trust } from '../harness/trust.ts'
+import { trustIn } from '../harness/trust.ts'
 import { apply } from './application.ts'
 import type { Work } from './application.ts'
 import { Daemon } from './daemon.ts'
@@ -70,7 +70,7 @@ async function runIn(lab: Lab, plan: Plan): Promise<Omit<Figures, 'seconds'>> {
   const ways: Way[] = []
   for (const port of ports) ways.push(made.use(await Way.to(port)))
   const random = new Random(seed)
-  const trust = plan.trust ? await Trust.create(lab, dbPathIn(lab)) : undefined
+  const trust = plan.trust ? await trustIn(lab, dbPathIn(lab)) : undefined
   const addresses = ways.map(({ port }) => `http${trust ? 's' : ''}://127.0.0.1:${port}`)
   const setUp = { ports, clients: addresses.slice(1), env: trust?.env ?? {} }
   const daemons = makeDaemons(lab, setUp, random)
