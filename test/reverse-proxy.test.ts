@@ -35,7 +35,7 @@ test(
       env: { CLUSTER_SECRET, TLS_CA: authority.file },
     })
     const token = await makeToken(lab, 'test')
-    await using _nginx = await startNginx(join(lab.directory, 'nginx'), certificate, [
+    await using nginx = await startNginx(join(lab.directory, 'nginx'), certificate, [
       { file: 'job-orchestrator-server.conf', port: front, address: api.address },
       { file: 'job-orchestrator-client.conf', port: back, address: client.address },
     ])

@@ -57,7 +57,7 @@ const gates: readonly Gate[] = [
 const fewestTestFiles = 15
 
 /** Where a test drives the program under test through the harness, any build of it will do. */
-const drivesProgram = /\bLab\.create\(\)/
+const drivesProgram = /\bLab\.create\(\)|'\.\/(fuzz|storm)\/\w+\.ts'/
 /** But for those that build it themselves. */
 const builds = /'\.\.?\/harness\/built\.ts'/
 

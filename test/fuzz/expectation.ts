@@ -6,7 +6,7 @@ import { isHttp } from './wire.ts'
 import type { WireRequest } from './wire.ts'
 
 /** What may be said of what the document does not know. */
-const refusals = new Set([400, 401, 404, 413, 414, 417, 431])
+const refusals = new Set([400, 401, 403, 404, 413, 414, 431])
 
 /** The only answers from 500 on that say nothing bad of the program itself. */
 const legitimate = new Set([503, 507])
@@ -24,8 +24,12 @@ export function assertDescribed(
   const { status } = answer
   assert.ok(status > 0, 'the answer is not HTTP')
   assert.ok(status < 500 || legitimate.has(status), `answered with ${status}: ${said(answer)}`)
-  // The document is for who speaks HTTP.
-  if (!isHttp(request)) return
+  if (!isHttp(request)) {
+    // The document is for who speaks HTTP; all others are refused in the one shape, if they are.
+    const isRight = status < 400 || request.method === 'HEAD' || document.is('Job', json(answer))
+    assert.ok(isRight, `answered with ${status}: ${said(answer)}`)
+    return
+  }
   const operation = document.find(request.method, request.target)
   if (operation?.responses[status]) assertContent(document, operation, request.method, answer)
   else {

@@ -93,7 +93,6 @@ async function runIn(lab: Lab, plan: Plan): Promise<Omit<Figures, 'seconds'>> {
       clients: clients.map((name) => join(lab.directory, name)),
     }
     const { sent } = work
-    const { api } = work
     const findings = await checkOracle({ api, sent, ledger, directories })
     return { ...weather, ...count(findings) }
   } catch (error) {
