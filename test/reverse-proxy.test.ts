@@ -35,10 +35,12 @@ test(
       env: { CLUSTER_SECRET, TLS_CA: authority.file },
     })
     const token = await makeToken(lab, 'test')
-    await using nginx = await startNginx(join(lab.directory, 'nginx'), certificate, [
+    await using started = new AsyncDisposableStack()
+    const nginx = await startNginx(join(lab.directory, 'nginx'), certificate, [
       { file: 'job-orchestrator-server.conf', port: front, address: api.address },
       { file: 'job-orchestrator-client.conf', port: back, address: client.address },
     ])
+    started.use(nginx)
     await program.line(({ msg }) => msg.endsWith('is reachable'))
     const address = `https://127.0.0.1:${front}`
     const door = doorTo(address, { token, ca })
