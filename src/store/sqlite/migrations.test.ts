@@ -90,15 +90,15 @@ const signs = [
   '(old.retry_at_ms is null) <>',
   'tokens (',
   'json_type(limits)',
+  'not case old.status',
 ]
 
 /** A database's version by its own word, and by what is in it. */
 function versionsOf(path: string): [number, number] {
   using database = new DatabaseSync(path)
   const told = Number(database.prepare('pragma user_version').get()?.['user_version'])
-  const schema = database.prepare('select sql from sqlite_schema where name in (?, ?, ?, ?, ?)')
-  const names = ['jobs', 'jobs_ages', 'attempts_open', 'jobs_count_update', 'tokens'] as const
-  const rows = schema.all(...names).map((row) => String(row['sql']))
+  const schema = database.prepare('select sql from sqlite_schema where sql is not null')
+  const rows = schema.all().map((row) => String(row['sql']))
   return [told, 1 + signs.filter((sign) => rows.some((sql) => sql.includes(sign))).length]
 }
 

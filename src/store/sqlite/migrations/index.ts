@@ -6,6 +6,7 @@ import { openAttempts } from './0005-open-attempts.ts'
 import { fewerCounts } from './0006-fewer-counts.ts'
 import { tokens } from './0007-tokens.ts'
 import { limits } from './0008-limits.ts'
+import { cheapTriggers } from './0009-cheap-triggers.ts'
 
 /**
  * The steps from an empty database to the newest version, in order. A step that was released is
@@ -20,4 +21,5 @@ export const migrations: readonly string[] = [
   fewerCounts,
   tokens,
   limits,
+  cheapTriggers,
 ]
