@@ -38,9 +38,15 @@ export function refuseBroken(
   unanswered: Unanswered,
   headersTimeoutMs: number,
 ): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  // What fails below HTTP, a handshake of TLS above all, is answered by nothing: nobody could read it
+  // before the handshake ends, and who came in late would take it for the answer to a request.
+  if (!isOfHttp(error) || !socket.writable) return void socket.destroy()
   if (unanswered.mayAnswer(socket)) socket.write(answer(...describe(error, headersTimeoutMs)))
   socket.destroySoon()
+}
+
+function isOfHttp({ code = '' }: ConnectionError): boolean {
+  return code.startsWith('HPE_') || code === 'ERR_HTTP_REQUEST_TIMEOUT'
 }
 
 /** Refuses what a request expects of us, other than to go on (RFC 9110, section 10.1.1). */
