@@ -100,6 +100,7 @@ export async function startClient(
     slots,
     executor: starts.use(bashExecutor(killGraceMs, isolation, bounds, log)),
     limits: config.limits,
+    packLimits: { mostBytes: config.maxResultSizeBytes, mostEntries: config.maxResultFiles },
     enforcement: bounds.enforcement,
     maxPayloadBytes: config.maxUploadSizeBytes,
     environment: commonEnvironment(config.passEnv, environment),

@@ -1,6 +1,7 @@
 import type { LimitValues } from '../domain/limits.ts'
 import type { Enforcement } from '../domain/usage.ts'
 import type { Executor } from '../executors/executor.ts'
+import type { PackLimits } from '../files/archive.ts'
 import type { FreeSpace } from '../files/free-space.ts'
 import type { PayloadFiles } from '../files/payload-files.ts'
 import type { Log } from '../log.ts'
@@ -37,6 +38,8 @@ export type ClientContext = {
   readonly environment: Readonly<Record<string, string>>
   /** What each script may use at most, whatever its server says. */
   readonly limits: LimitValues
+  /** How much of what a script leaves is packed. */
+  readonly packLimits: PackLimits
   /** By what limits are enforced here. */
   readonly enforcement: Enforcement
 }

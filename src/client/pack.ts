@@ -51,7 +51,7 @@ export async function pack(
       ownFiles(paths, describe(payload, final, exit, endedAtMs, leftOut, readConfinement(paths)))
     try {
       const { startedAtMs, origin } = payload
-      const { small, content } = await ifSmall(archive(root, extras))
+      const { small, content } = await ifSmall(archive(root, extras, context.packLimits))
       const packed = small && origin ? small : await write(paths.result, content)
       crashPoint('pack: packed')
       const { result } = packed

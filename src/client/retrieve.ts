@@ -62,5 +62,5 @@ function gone(id: number, why: string): Fault {
 export async function partial(context: ClientContext, payload: Payload): Promise<Zip> {
   if (payloadEnded(payload.status)) return result(context, payload)
   const paths = context.files.paths(payload.id)
-  return { content: archive(paths.work, () => logFiles(paths)) }
+  return { content: archive(paths.work, () => logFiles(paths), context.packLimits) }
 }

@@ -56,6 +56,8 @@ const samples: Record<
   fileSizeBytes: ['1GiB', 1_073_741_824, '4096', 4096],
   diskBytes: ['10GB', 10_000_000_000, '1', 1],
   outputBytes: ['1MiB', 1_048_576, '10', 10],
+  maxResultSizeBytes: ['1GiB', 1_073_741_824, '10', 10],
+  maxResultFiles: ['1', 1, '5000', 5000],
   cgroups: ['none', 'none', 'auto', 'auto'],
   logLevel: ['WARN', 'warn', 'debug', 'debug'],
 }
@@ -117,6 +119,8 @@ describe('every setting', () => {
       passEnv: [],
       limits: {},
       cgroups: 'auto',
+      maxResultSizeBytes: 100 * 1024 ** 3,
+      maxResultFiles: 250_000,
       warnings: [],
     }
     assert.deepEqual(read('client'), client)

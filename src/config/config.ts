@@ -51,6 +51,8 @@ export type ClientConfig = Pick<
   | 'killGraceMs'
   | 'passEnv'
   | 'cgroups'
+  | 'maxResultSizeBytes'
+  | 'maxResultFiles'
   | 'logLevel'
 > &
   TrustConfig &

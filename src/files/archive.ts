@@ -6,10 +6,12 @@
  * is opened without following links and without waiting (a FIFO would wait for ever), and is read
  * only as far as it went when it was opened.
  */
-import { closeSync, constants, createReadStream, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, createReadStream, fstatSync, readSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
-import { systemCode } from '../domain/errors.ts'
+import { Fault } from '../domain/errors.ts'
+import { sayExactBytes } from '../domain/size.ts'
+import { openSure } from './sure.ts'
 import { together } from './together.ts'
 import { walk } from './walk.ts'
 import type { Found, LeftOut } from './walk.ts'
@@ -21,6 +23,14 @@ const smallFileBytes = 64 * 1024
 const readBytes = 256 * 1024
 /** So many files are packed before somebody else may do something. */
 const atATime = 64
+
+/** So many entries that were left out are told one by one. */
+const mostTold = 1_000
+
+/** How much may be packed: sizes as the files have them, holes included, and entries. */
+export type PackLimits = { readonly mostBytes: number; readonly mostEntries: number }
+
+const noLimits: PackLimits = { mostBytes: Infinity, mostEntries: Infinity }
 
 /** A ZIP to send; `sizeBytes` where it is known. */
 export type Zip = {
@@ -38,31 +48,40 @@ export type Extra =
  *
  * @param root `null`: nothing but the extras.
  * @param extras what else goes in, made when all else is packed, from the list of what was left out.
+ * @param limits how much may be packed.
  * @returns the ZIP, as it is asked for; whoever leaves it early stops the packing.
- * @throws errors of the system.
+ * @throws errors of the system; Fault `too_large`.
  */
 export function archive(
   root: string | null,
   extras: (leftOut: readonly LeftOut[]) => readonly Extra[] = () => [],
+  limits: PackLimits = noLimits,
 ): AsyncGenerator<Uint8Array> {
-  return together(new Packing().run(root, extras))
+  return together(new Packing(limits).run(root, extras))
 }
 
 class Packing {
   readonly #zip = new ZipWriter()
   readonly #leftOut: LeftOut[] = []
+  readonly #limits: PackLimits
   #count = 0
+  #bytes = 0
+  #untold = 0
+
+  constructor(limits: PackLimits) {
+    this.#limits = limits
+  }
 
   async *run(
     root: string | null,
     extras: (leftOut: readonly LeftOut[]) => readonly Extra[],
   ): AsyncGenerator<Uint8Array> {
-    for await (const found of root === null ? [] : walk(root)) {
+    for await (const found of root === null ? [] : walk(root, this.#limits.mostEntries)) {
       yield* this.#add(found)
       if (++this.#count % atATime === 0) await setImmediate()
     }
-    for (const extra of extras(this.#leftOut)) {
-      if ('file' in extra) yield* this.#addFile(extra.path, extra.file)
+    for (const extra of extras(this.#told)) {
+      if ('file' in extra) yield* this.#addFile(extra.path, extra.file, 'own')
       else {
         const head = { name: extra.path, mode: 0o100644, mtime: new Date() }
         yield this.#zip.small(head, Buffer.from(extra.text))
@@ -73,10 +92,10 @@ class Packing {
 
   async *#add(found: Found): AsyncGenerator<Uint8Array> {
     const { path } = found
-    if (found.kind === 'left out') this.#leftOut.push({ path, why: found.why })
+    if (found.kind === 'left out') this.#leaveOut(path, found.why)
     else if (!isPossibleName(`${entryName(path)}/`)) {
-      this.#leftOut.push({ path, why: 'a ZIP cannot hold so long a name' })
-    } else if (found.kind === 'file') yield* this.#addFile(path, found.file)
+      this.#leaveOut(path, 'a ZIP cannot hold so long a name')
+    } else if (found.kind === 'file') yield* this.#addFile(path, found.file, 'file')
     else if (found.kind === 'link') {
       const head = { name: entryName(path), mode: 0o120777, mtime: found.mtime }
       yield this.#zip.small(head, found.target)
@@ -86,8 +105,8 @@ class Packing {
     }
   }
 
-  async *#addFile(path: string, file: string): AsyncGenerator<Uint8Array> {
-    const opened = this.#open(path, file)
+  async *#addFile(path: string, file: string, kind: 'file' | 'own'): AsyncGenerator<Uint8Array> {
+    const opened = this.#open(path, file, kind)
     if (!opened) return
     const { descriptor, sizeBytes, ...rest } = opened
     const head = { name: entryName(path), ...rest }
@@ -108,27 +127,39 @@ class Packing {
     }
   }
 
-  #open(path: string, file: string) {
-    const leaveOut = (why: string) => void this.#leftOut.push({ path, why })
-    let descriptor: number
-    try {
-      const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants
-      descriptor = openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
-    } catch (error) {
-      const code = systemCode(error)
-      if (code === 'ENOENT') return leaveOut('vanished while it was packed')
-      if (code === 'ELOOP') return leaveOut('changed while it was packed')
-      if (code === 'EACCES' || code === 'ENXIO' || code === 'ENAMETOOLONG')
-        return leaveOut(`cannot be read (${code})`)
-      throw error
+  /** @param kind where there may be links on the way, it is not one that was found. */
+  #open(path: string, file: string, kind: 'file' | 'own') {
+    const opened = openSure(file, kind)
+    if (typeof opened === 'string') {
+      this.#leaveOut(path, opened)
+      return undefined
     }
+    const { descriptor } = opened
     const stats = fstatSync(descriptor)
     if (!stats.isFile()) {
-      closeSync(descriptor)
-      return leaveOut('changed while it was packed')
+      opened[Symbol.dispose]()
+      this.#leaveOut(path, 'changed while it was packed')
+      return undefined
     }
     const { size: sizeBytes, mode, mtime } = stats
+    this.#bytes += sizeBytes
+    if (kind === 'file' && this.#bytes > this.#limits.mostBytes) {
+      opened[Symbol.dispose]()
+      const most = sayExactBytes(this.#limits.mostBytes)
+      throw new Fault('too_large', `its files are larger than MAX_RESULT_SIZE allows (${most})`)
+    }
     return { descriptor, sizeBytes, mtime, mode: mode & 0o100777 }
+  }
+
+  /** Only so many are told: they are held in memory. */
+  #leaveOut(path: string, why: string): void {
+    if (this.#leftOut.length < mostTold) this.#leftOut.push({ path, why })
+    else this.#untold++
+  }
+
+  get #told(): readonly LeftOut[] {
+    if (this.#untold === 0) return this.#leftOut
+    return [...this.#leftOut, { path: '', why: `and ${this.#untold} more` }]
   }
 }
 
