@@ -1,8 +1,9 @@
 /** A temporary directory, and the servers and clients of one test in it. */
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { Bounds } from '../../src/executors/bounds/bounds.ts'
 import { endScripts } from '../../examples/demo/scripts.ts'
 import { Api } from './api.ts'
 import { Program } from './program.ts'
@@ -34,6 +35,8 @@ const { JO_ISOLATION: usualIsolation = 'none' } = process.env
 export class Lab implements AsyncDisposable {
   readonly directory: string
   readonly #programs: Program[] = []
+  /** Where clients have their data, by which their cgroups are found. */
+  readonly #clientData = new Set<string>()
   readonly #executable: string | undefined
   readonly #isolation: string
 
@@ -61,6 +64,8 @@ export class Lab implements AsyncDisposable {
     through: readonly string[] = [],
   ): Program {
     const executable = this.#executable
+    const dataPath = args[0] === 'client' && args[1 + args.indexOf('--data-path')]
+    if (typeof dataPath === 'string') this.#clientData.add(resolve(this.directory, dataPath))
     // Test machines may be nearly full.
     const environment = { MIN_FREE_SPACE: '0', ISOLATION: this.#isolation, ...env }
     const program = new Program(args, this.directory, environment, {
@@ -110,6 +115,8 @@ export class Lab implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const program of this.#programs.toReversed()) await program[Symbol.asyncDispose]()
     await endScripts(this.directory)
+    for (const dataPath of this.#clientData)
+      await new Bounds(dataPath, true).removeLeft(() => false)
     await rm(this.directory, { recursive: true, force: true })
   }
 }
