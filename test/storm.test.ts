@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { noCertificates } from './harness/certificates.ts'
+import { whyNoSandbox } from './harness/sandbox.ts'
 import { storm } from './storm/storm.ts'
 
 test('nothing that was accepted is lost in a storm', async (t) => {
@@ -19,4 +20,14 @@ test(title, { skip: noCertificates }, async (t) => {
   t.diagnostic(JSON.stringify(figures))
   assert.equal(figures.jobs, 30)
   assert.ok(figures.kills >= 6, 'there was a storm')
+})
+
+test('nor where scripts are kept apart', async (t) => {
+  const missing = await whyNoSandbox()
+  if (missing !== undefined) return t.skip(missing)
+  const say = (line: string) => t.diagnostic(line)
+  const figures = await storm({ seed: 2, jobs: 24, kills: 4, say, isolation: 'bwrap' })
+  t.diagnostic(JSON.stringify(figures))
+  assert.equal(figures.jobs, 24)
+  return undefined
 })

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { open, readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readStart } from '../../src/executors/records.ts'
 import type { Scenario, Trial } from './crash-trial.ts'
 import { until } from './lab.ts'
 import { makeTask } from './tasks.ts'
@@ -36,7 +37,11 @@ export const aged: Scenario = {
 /** The first supervising shell is killed. */
 export const vanishing: Scenario = {
   act: async (trial) => {
-    await trial.upload(withLines(trial, '[ "$ATTEMPT" -gt 1 ] || kill -9 $PPID'))
+    const task = withLines(trial, '[ "$ATTEMPT" -gt 1 ] || while :; do sleep 1000; done')
+    await trial.upload(task)
+    await trial.started(task)
+    const { directory } = await onlyPayload(trial)
+    process.kill(readStart(join(directory, 'start'))?.pid ?? 0, 'SIGKILL')
   },
   check: async (_trial, { jobs: [job] }) => {
     const outcomes = job?.attempts.map(({ outcome }) => outcome)

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Directories } from './at-rest.ts'
 import type { Bundled } from './bundled.ts'
-import { Lab, until } from './lab.ts'
+import { Lab, until, usualIsolation } from './lab.ts'
 import { Ledger } from './ledger.ts'
 import { checkOracle } from './oracle.ts'
 import type { Findings } from './oracle.ts'
@@ -134,11 +134,13 @@ export async function runTrial(
   crashes: readonly string[],
   scenario: Scenario,
   isTrusting = process.env['TRUST'] === 'on',
+  isolation = usualIsolation,
 ): Promise<void> {
   await using lab = await Lab.create(executable)
-  const ledger = new Ledger(join(lab.directory, 'ledger'))
+  using ledger = new Ledger(join(lab.directory, 'ledger'), isolation)
   await ledger.create()
-  const pair = await Pair.create(lab, env, scenario.clients, isTrusting)
+  const settings = { ...env, ...ledger.clientEnv }
+  const pair = await Pair.create(lab, settings, scenario.clients, isTrusting)
   const trial = new Trial(pair, ledger)
   try {
     await trial.run(side, crashes, scenario)

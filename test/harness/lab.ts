@@ -30,7 +30,7 @@ export type ServerUnderTest = { readonly program: Program; readonly api: Api }
 export type ClientUnderTest = { readonly program: Program; readonly address: string }
 
 /** ISOLATION of clients where a test does not say it. */
-const { JO_ISOLATION: usualIsolation = 'none' } = process.env
+export const { JO_ISOLATION: usualIsolation = 'none' } = process.env
 
 export class Lab implements AsyncDisposable {
   readonly directory: string

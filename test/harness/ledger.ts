@@ -8,9 +8,17 @@
  *     end   LABEL JOB ATTEMPT PID TIME CODE
  *
  * A script that is killed outright has no `end`; its last `alive` is what is known of it then.
+ *
+ * A script that is kept apart writes to no file outside. It has the ledger's directory read-only, and in
+ * it a FIFO, which may be written to all the same, and which this process empties into the file.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { constants, createWriteStream, openSync } from 'node:fs'
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { Socket } from 'node:net'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { usualIsolation } from './lab.ts'
 
 export type LedgerEntry = {
   readonly what: 'start' | 'alive' | 'end'
@@ -27,26 +35,55 @@ export type LedgerEntry = {
 
 const line = /^(start|alive|end) (\S+) (\d+) (\d+) (\d+) (\d+\.\d+)(?: (\d+))?$/
 
-export class Ledger {
+export class Ledger implements Disposable {
   readonly directory: string
   readonly file: string
 
+  /** Under which isolation the clients run that its scripts are sent to. */
+  readonly isolation: string
+  #fifo: Socket | undefined
+
   /** @param directory must not be on a disk that the test breaks. */
-  constructor(directory: string) {
+  constructor(directory: string, isolation = usualIsolation) {
     this.directory = directory
     this.file = join(directory, 'ledger')
+    this.isolation = isolation
+  }
+
+  /** What clients have to be told. */
+  get clientEnv(): Record<string, string> {
+    const { isolation, directory } = this
+    return isolation === 'none'
+      ? { ISOLATION: 'none' }
+      : { ISOLATION: isolation, BIND_RO: directory }
+  }
+
+  /** Where scripts write. */
+  get #door(): string {
+    return this.isolation === 'none' ? this.file : join(this.directory, 'door')
   }
 
   /** Makes it, if it is not there yet. */
   async create(): Promise<void> {
     await mkdir(this.directory, { recursive: true })
     await writeFile(this.file, '', { flag: 'a' })
+    if (this.isolation === 'none') return
+    await promisify(execFile)('mkfifo', [this.#door])
+    await chmod(this.#door, 0o666)
+    // For writing too: so it never ends.
+    const fd = openSync(this.#door, constants.O_RDWR | constants.O_NONBLOCK)
+    this.#fifo = new Socket({ fd, readable: true, writable: false })
+    this.#fifo.pipe(createWriteStream(this.file, { flags: 'a' }))
+  }
+
+  [Symbol.dispose](): void {
+    this.#fifo?.destroy()
   }
 
   /** The first lines of each script; `tell alive` may be said at any time after them. */
   prologue(label: string): string {
     const time = '$EPOCHREALTIME' // bash 5
-    return `tell() { echo "$1 ${label} $JOB_ID $ATTEMPT $$ ${time}\${2+ $2}" >>'${this.file}'; }
+    return `tell() { echo "$1 ${label} $JOB_ID $ATTEMPT $$ ${time}\${2+ $2}" >>'${this.#door}'; }
 trap 'tell end $?' EXIT
 tell start
 `

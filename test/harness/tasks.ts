@@ -49,9 +49,11 @@ const bodies: Record<TaskKind, (label: string, ledger: Ledger) => string> = {
   quick: () => '',
   long: () => `for ((i = 0; i < ${longBeats}; i++)); do ${beat}; done`,
   failing: () => '',
-  retrying: (label, { directory }) => `failed='${directory}/failed-${label}'
-echo x >>"$failed"
-mapfile -t failures <"$failed"`,
+  // What it has told itself may be in the ledger a moment later, and then all before it is.
+  retrying: (label, { file }) => `until grep -q "^start ${label} $JOB_ID $ATTEMPT " '${file}'; do
+  sleep 0.01
+done
+mapfile -t failures < <(grep '^start ${label} ' '${file}')`,
   endless: () => `while :; do ${beat}; done`,
   big: () => `for ((i = 0; i < ${bigCopies}; i++)); do cat input.bin; done >big.bin`,
   many: (label) => `for ((i = 0; i < ${manyFiles}; i++)); do

@@ -27,6 +27,8 @@ export type Plan = {
   readonly say: (line: string) => void
   /** Whether tokens, a cluster secret and TLS are on. */
   readonly trust?: boolean
+  /** ISOLATION of the clients. */
+  readonly isolation?: string
   /** What is on the disk stays when something was wrong. */
   readonly keep?: boolean
 }
@@ -63,17 +65,17 @@ export async function storm(plan: Plan): Promise<Figures> {
 
 async function runIn(lab: Lab, plan: Plan): Promise<Omit<Figures, 'seconds'>> {
   const { seed, jobs, kills, say } = plan
-  const ledger = new Ledger(join(lab.directory, 'ledger'))
-  await ledger.create()
   await using made = new AsyncDisposableStack()
+  const ledger = made.use(new Ledger(join(lab.directory, 'ledger'), plan.isolation))
+  await ledger.create()
   const ports = await Promise.all(['server', ...clients].map(() => freePort()))
   const ways: Way[] = []
   for (const port of ports) ways.push(made.use(await Way.to(port)))
   const random = new Random(seed)
   const trust = plan.trust ? await trustIn(lab, dbPathIn(lab)) : undefined
   const addresses = ways.map(({ port }) => `http${trust ? 's' : ''}://127.0.0.1:${port}`)
-  const setUp = { ports, clients: addresses.slice(1), env: trust?.env ?? {} }
-  const daemons = makeDaemons(lab, setUp, random)
+  const env = { ...trust?.env, ...ledger.clientEnv }
+  const daemons = makeDaemons(lab, { ports, clients: addresses.slice(1), env }, random)
   await Promise.all(daemons.map((daemon) => daemon.start()))
 
   const api = trust?.door(addresses[0] ?? '') ?? doorTo(addresses[0] ?? '')
