@@ -4,6 +4,7 @@ import { doorTo } from '../test/harness/door.ts'
 import type { Credentials, Door } from '../test/harness/door.ts'
 import { trivial } from './bench.ts'
 import type { Settings } from './bench.ts'
+import { whyNoSandbox } from '../test/harness/sandbox.ts'
 import { mean, percentile, say } from './figure.ts'
 import type { Figure } from './figure.ts'
 import { Load } from './load/process.ts'
@@ -14,9 +15,13 @@ import type { Build } from './subject.ts'
 const warmUps = 1_000
 const rounds = 300
 
-/** As it is, and with tokens, a cluster secret and TLS. */
+/** As it is, with tokens, a cluster secret and TLS, and with scripts that are kept apart. */
 export async function latency({ build }: Settings): Promise<Figure[]> {
-  return [...(await measureOpen(build)), ...(await measureTrusting(build))]
+  return [
+    ...(await measureOpen(build)),
+    ...(await measureTrusting(build)),
+    ...(await measureIsolated(build)),
+  ]
 }
 
 async function measureOpen(build: Build): Promise<Figure[]> {
@@ -31,8 +36,22 @@ async function measureTrusting(build: Build): Promise<Figure[]> {
   return await measure(`latency with tokens, secret and TLS, ${build}`, server.address, credentials)
 }
 
+async function measureIsolated(build: Build): Promise<Figure[]> {
+  const missing = await whyNoSandbox()
+  if (missing !== undefined) throw new Error(missing)
+  await using bed = await Bed.create(build)
+  const client = await bed.client(['--isolation', 'bwrap'])
+  const { address } = await bed.server([client.address])
+  return await measure(`latency with isolation, ${build}`, address, {}, { most: 30, aim: 15 })
+}
+
 /** Jobs and bare runs of the same script alternate. */
-async function measure(of: string, address: string, credentials: Credentials): Promise<Figure[]> {
+async function measure(
+  of: string,
+  address: string,
+  credentials: Credentials,
+  bar = { most: 15, aim: 6 },
+): Promise<Figure[]> {
   await using load = new Load()
   const ask = { address, sample: trivial, credentials, warmUps, rounds }
   const { bareMs, jobs } = await load.ask('latency', ask)
@@ -45,7 +64,7 @@ async function measure(of: string, address: string, credentials: Credentials): P
       value: p50 - bare,
       unit: 'ms',
       beside: `p50 ${say(p50)} ms, bare bash ${say(bare)} ms: ${say(p50 / bare)} x`,
-      bar: { most: 15, aim: 6 },
+      bar,
     },
     {
       name: `${of}: p99 over its own p50`,

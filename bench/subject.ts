@@ -2,7 +2,7 @@
 import { execFile, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, open, readFile, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, open, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -95,6 +95,8 @@ export class Bed implements AsyncDisposable {
   static async create(build: Build): Promise<Bed> {
     const stack = new AsyncDisposableStack()
     const directory = await mkdtemp(join(tmpdir(), 'job-orchestrator-bench-'))
+    // Scripts that are kept apart may have to pass through as other users.
+    await chmod(directory, 0o711)
     // Scripts go on without their client, and may still write there.
     const patience = { maxRetries: 20, retryDelay: 50 }
     stack.defer(() => rm(directory, { recursive: true, force: true, ...patience }))
