@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readFile, readdir } from 'node:fs/promises'
 import { until } from '../harness/lab.ts'
 import type { LogLine, Program } from '../harness/program.ts'
-import type { Document } from './document.ts'
+import { Document } from './document.ts'
 import { exchange } from './exchange.ts'
 import type { Answer } from './exchange.ts'
 import { assertDescribed } from './expectation.ts'
@@ -11,6 +11,9 @@ import type { WireRequest } from './wire.ts'
 
 /** Of the log, from this level on, something was not foreseen. */
 const errorLevel = 50
+
+/** A process that is ready. */
+export type Up = { readonly program: Program; readonly address: string }
 
 const none = [0, 0] as const
 
@@ -29,9 +32,9 @@ export type Keeping = {
 
 export class Subject {
   readonly document: Document
-  readonly program: Program
-  readonly port: number
+  readonly #start: () => Promise<Up>
   readonly #keeping: Keeping
+  #up: Up
   readonly #toldErrors = new Set<LogLine>()
   readonly #toldLeft = new Set<string>()
   /** So many requests may be taken still. */
@@ -39,15 +42,27 @@ export class Subject {
   /** How often each status was answered. */
   readonly statuses = new Map<number | 'none', number>()
 
-  constructor(document: Document, program: Program, address: string, keeping: Keeping) {
+  private constructor(document: Document, start: () => Promise<Up>, up: Up, keeping: Keeping) {
     this.document = document
-    this.program = program
-    this.port = Number(new URL(address).port)
+    this.#start = start
+    this.#up = up
     this.#keeping = keeping
+  }
+
+  /** @param start starts it, again where it has ended. */
+  static async create(start: () => Promise<Up>, keeping: Keeping): Promise<Subject> {
+    const up = await start()
+    return new Subject(await Document.of(up.address), start, up, keeping)
+  }
+
+  get port(): number {
+    return Number(new URL(this.#up.address).port)
   }
 
   /** Sends a request, and @throws Error when anything is not as it should be then. */
   async attempt(request: WireRequest): Promise<void> {
+    // A smaller request is looked for that ends it, too.
+    if (this.#hasEnded) this.#up = await this.#start()
     const takenBefore = await this.#keeping.taken()
     const answer = await exchange(this.port, request).catch((error: unknown) => {
       this.#assertAlive()
@@ -59,7 +74,7 @@ export class Subject {
       assertDescribed(this.document, request, answer)
     } catch (error) {
       // What the log says of it may come later, and is not to be taken for the next request's.
-      if (status === 500) await this.program.line((line) => this.#isNews(line))
+      if (status === 500) await this.#up.program.line((line) => this.#isNews(line))
       this.#assertAlive()
       throw error
     }
@@ -94,13 +109,18 @@ export class Subject {
 
   /** @throws AssertionError if it has ended, or has said that something went wrong. */
   #assertAlive(): void {
-    const { child, lines, errors } = this.program
-    assert.ok(child.exitCode === null && child.signalCode === null, `it has ended: ${errors}`)
+    const { lines, errors } = this.#up.program
+    assert.ok(!this.#hasEnded, `it has ended: ${errors}`)
     const news = lines.filter((line) => this.#isNews(line))
     for (const line of news) this.#toldErrors.add(line)
     const told = news.map((line) => JSON.stringify(line)).join('\n')
     assert.equal(news.length, 0, `it has logged an error: ${told}`)
     assert.equal(errors, '', 'it has written to standard error')
+  }
+
+  get #hasEnded(): boolean {
+    const { exitCode, signalCode } = this.#up.program.child
+    return exitCode !== null || signalCode !== null
   }
 
   #isNews(line: LogLine): boolean {
@@ -109,7 +129,7 @@ export class Subject {
 
   /** What it has of memory and of open files. */
   async holds(): Promise<{ readonly memoryMiB: number; readonly openFiles: number }> {
-    const { pid } = this.program
+    const { pid } = this.#up.program
     const status = await readFile(`/proc/${pid}/status`, 'latin1')
     const kiB = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1])
     const openFiles = (await readdir(`/proc/${pid}/fd`)).length

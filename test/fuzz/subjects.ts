@@ -2,9 +2,9 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import type { StatementSync } from 'node:sqlite'
 import type { Lab } from '../harness/lab.ts'
 import { makeToken } from '../harness/tokens.ts'
-import { Document } from './document.ts'
 import { Subject } from './subject.ts'
 import type { Known } from './values.ts'
 
@@ -24,22 +24,23 @@ const ids = Array.from({ length: 40 }, (_, n) => String(n + 1))
 /** A server with tokens, and a client that runs what it takes. */
 export async function makeServer(lab: Lab): Promise<Made> {
   const client = await lab.client({ name: 'behind', args: ['--slots', '4'] })
-  const { program, api } = await lab.server({
-    services: { example: [client.address], other: [client.address] },
-    args: uploadSize,
+  const start = async () => {
+    const services = { example: [client.address], other: [client.address] }
+    const { program, api } = await lab.server({ services, args: uploadSize })
+    return { program, address: api.address }
+  }
+  let jobs: StatementSync | undefined
+  const subject = await Subject.create(start, {
+    incoming: () => readdir(join(lab.directory, 'server', 'jobs', 'incoming')),
+    taken: async () => Number(jobs?.get()?.['n']),
+    takenWhen: (_request, { status }) => (status === 201 ? [1, 1] : [0, 0]),
   })
-  const document = await Document.of(api.address)
   const all = await makeToken(lab, 'all')
   const narrow = await makeToken(lab, 'narrow', undefined, '--user', '1', '--service', 'example')
   const reader = await makeToken(lab, 'reader', 'read')
   const tokens = [...Array.from({ length: 10 }, () => all), narrow, reader]
   const database = new DatabaseSync(join(lab.directory, 'server.sqlite'), { readOnly: true })
-  const jobs = database.prepare('select count(*) as n from jobs')
-  const subject = new Subject(document, program, api.address, {
-    incoming: () => readdir(join(lab.directory, 'server', 'jobs', 'incoming')),
-    taken: async () => Number(jobs.get()?.['n']),
-    takenWhen: (_request, { status }) => (status === 201 ? [1, 1] : [0, 0]),
-  })
+  jobs = database.prepare('select count(*) as n from jobs')
   const known = {
     id: ids,
     wait: ['0', '1ms', '0.01', '61s', '-1s', '1h'],
@@ -58,11 +59,10 @@ const keys = Array.from({ length: 8 }, (_, n) => `${server}-${n.toString(16).pad
 
 /** A client that is on its own. */
 export async function makeClient(lab: Lab): Promise<Made> {
-  const { program, address } = await lab.client({ args: ['--slots', '4', ...uploadSize] })
-  const document = await Document.of(address)
+  const start = () => lab.client({ args: ['--slots', '4', ...uploadSize] })
   const payloads = join(lab.directory, 'client', 'payloads')
   let [highest, taken] = [0, 0]
-  const subject = new Subject(document, program, address, {
+  const subject = await Subject.create(start, {
     incoming: () => readdir(join(payloads, 'incoming')),
     taken: async () => {
       const names = await readdir(payloads)
