@@ -41,3 +41,15 @@ test('what looks like a token is masked, wherever it stands', async () => {
   assert.match(line, /GET \/jo_00c0ffee_\*\*\*/)
   assert.doesNotMatch(line, /abab/)
 })
+
+test('attack: what moves a cursor, ends a line or turns the writing is shown as what it is', async () => {
+  const terminal = new PassThrough()
+  const log = createReadableLog('info', terminal)
+  log.info('\u001b[2J\u009b2J a\r\nfake: line\u2028 \u202egnp.exe')
+  await new Promise(setImmediate)
+  terminal.end()
+  // oxlint-disable-next-line no-control-regex -- the colour of the level is ours
+  const line = (await text(terminal)).replaceAll(/\u001b\[\d+m/g, '').trimEnd()
+  assert.doesNotMatch(line, /[\p{Cc}\p{Bidi_Control}\u2028]/u)
+  assert.match(line, /INFO: \\u001b\[2J\\u009b2J a\\u000d\\u000afake: line\\u2028 \\u202egnp\.exe$/)
+})

@@ -1,12 +1,19 @@
 import { pino } from 'pino'
-import type { Logger } from 'pino'
+import type { LogFn, Logger, LoggerOptions } from 'pino'
 import { PinoPretty } from 'pino-pretty'
 import { maskTokens } from './domain/token.ts'
+import { showUnseen, showUnseenInJson } from './domain/unseen.ts'
 
 export type Log = Logger
 
-/** Whatever strangers write where it is logged, such as a token in a URL. */
-const hooks = { streamWrite: maskTokens }
+/** Whatever strangers write where it is logged, such as a token in a URL, or what moves a cursor. */
+const hooks: NonNullable<LoggerOptions['hooks']> = {
+  logMethod(args, method) {
+    const shown = args.map((arg: unknown) => (typeof arg === 'string' ? showUnseen(arg) : arg))
+    method.apply(this, shown as Parameters<LogFn>)
+  },
+  streamWrite: (line) => showUnseenInJson(maskTokens(line)),
+}
 
 /**
  * A structured log on standard output: lines for people on a terminal, JSON lines otherwise.

@@ -14,6 +14,7 @@ import type { ClientRoom } from '../client/room.ts'
 import { Runner } from '../client/runner.ts'
 import { SmallResults } from '../client/small-results.ts'
 import type { ClientConfig } from '../config/config.ts'
+import { UploadSlots } from '../domain/upload-slots.ts'
 import { bashExecutor } from '../executors/bash.ts'
 import { Bounds, describeEnforcement } from '../executors/bounds/bounds.ts'
 import { readBootId } from '../executors/processes.ts'
@@ -52,7 +53,7 @@ export async function startClient(
   await using starts = new AsyncDisposableStack()
   const exposure = exposureOf(config)
   await refuseExposure(exposure)
-  const { dataPath, slots, killGraceMs, maxAgeMs, headersTimeoutMs } = config
+  const { dataPath, slots, killGraceMs, maxAgeMs, headersTimeoutMs, bodyTimeoutMs } = config
   const files = starts.use(
     new PayloadFiles(dataPath, (path) => log.warn(`${path} cannot be removed`)),
   )
@@ -103,6 +104,8 @@ export async function startClient(
     packLimits: { mostBytes: config.maxResultSizeBytes, mostEntries: config.maxResultFiles },
     enforcement: bounds.enforcement,
     maxPayloadBytes: config.maxUploadSizeBytes,
+    maxUploadFiles: config.maxUploadFiles,
+    uploads: new UploadSlots(config.maxUploads),
     environment: commonEnvironment(config.passEnv, environment),
   }
   const runner = new Runner(context)
@@ -116,7 +119,7 @@ export async function startClient(
   cleaner.start()
   const trust = followTrust(config, log, starts)
   const verifier = trust.secrets && new Verifier(trust.secrets, log)
-  const steps = { ...room, meter, isolation: told, version, headersTimeoutMs }
+  const steps = { ...room, meter, isolation: told, version, headersTimeoutMs, bodyTimeoutMs }
   const app = await createClientApp(steps, trust.tls, verifier)
   starts.defer(() => closeApp(app))
   // First of all: while requests finish, no script is started.

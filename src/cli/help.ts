@@ -57,6 +57,8 @@ Services (environment only; <NAME> may contain underscores):
   SERVICE_<NAME>_RUNS_PER_USER   active jobs of one user at once (5)
   SERVICE_<NAME>_MAX_RUNS        active jobs of the service at once (10)
   SERVICE_<NAME>_MAX_RUNTIME     longest time that a script may run (no limit)
+  SERVICE_<NAME>_MAX_QUEUED_PER_USER
+                                 queued jobs of one user (no limit)
 ${limitsHelp}`
 
 const secretHelp = `

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { crashPoint } from '../crash-points.ts'
 import type { ServerConfig } from '../config/config.ts'
 import { isActive } from '../domain/job.ts'
+import { UploadSlots } from '../domain/upload-slots.ts'
 import { FreeSpace } from '../files/free-space.ts'
 import { JobFiles } from '../files/job-files.ts'
 import { Reserve } from '../files/reserve.ts'
@@ -112,6 +113,10 @@ export async function startServer(config: ServerConfig, log: Log): Promise<Runni
     services,
     limits,
     underWay: new UploadsUnderWay(),
+    uploads: new UploadSlots(config.maxUploads, config.maxUploadsPerUser),
+    maxUploadFiles: config.maxUploadFiles,
+    mostQueued: readMostQueued(config),
+    bodyTimeoutMs: config.bodyTimeoutMs,
     version,
     tls: trust.tls,
     log,
@@ -169,6 +174,14 @@ function watchSpace({ dataPath, dbPath, minFreeSpaceBytes }: ServerConfig, log: 
 function readMaxRuntimes({ services }: ServerConfig): ReadonlyMap<string, number> {
   return new Map(
     services.flatMap(({ name, maxRuntimeMs: ms }) => (ms === null ? [] : [[name, ms] as const])),
+  )
+}
+
+function readMostQueued({ services }: ServerConfig): ReadonlyMap<string, number> {
+  return new Map(
+    services.flatMap(({ name, maxQueuedPerUser: most }) =>
+      most === null ? [] : [[name, most] as const],
+    ),
   )
 }
 

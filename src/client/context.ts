@@ -1,4 +1,5 @@
 import type { LimitValues } from '../domain/limits.ts'
+import type { UploadSlots } from '../domain/upload-slots.ts'
 import type { Enforcement } from '../domain/usage.ts'
 import type { Executor } from '../executors/executor.ts'
 import type { PackLimits } from '../files/archive.ts'
@@ -34,6 +35,10 @@ export type ClientContext = {
   readonly slots: number | null
   /** Most bytes in the files of one payload. */
   readonly maxPayloadBytes: number
+  /** Most files of one payload. */
+  readonly maxUploadFiles: number
+  /** Payloads that are being received. */
+  readonly uploads: UploadSlots
   /** Variables that every script gets; see `environment.ts`. */
   readonly environment: Readonly<Record<string, string>>
   /** What each script may use at most, whatever its server says. */

@@ -32,14 +32,19 @@ export async function submit(
   parts: AsyncIterable<Part>,
   breakOff: () => unknown,
 ): Promise<Payload> {
-  using submission = room.drain.admit()
+  using places = new DisposableStack()
+  places.use(room.uploads.take())
+  const submission = places.use(room.drain.admit())
   let opened: Workspace | undefined
   // Not before it is known that it is wanted: a key that is here is answered on a full disk too.
   // What names our instance is lost by a power cut in any case, for its script may have run; it is
   // sent again, from the files of its server, to what is another instance then.
   let isForInstance = false
   const open = () =>
-    (opened ??= room.files.receive(isForInstance && room.bootId ? 'until power cut' : 'durable'))
+    (opened ??= room.files.receive(
+      isForInstance && room.bootId ? 'until power cut' : 'durable',
+      room.maxUploadFiles,
+    ))
   const { promise: over, resolve: isOver } = Promise.withResolvers<void>()
   const abort = new AbortController()
   abort.signal.addEventListener('abort', breakOff)

@@ -24,6 +24,7 @@ test('a service needs its upload URL alone; the rest follows', () => {
       quota: { runsPerUser: 5, maxRuns: 10 },
       maxRuntimeMs: null,
       limits: {},
+      maxQueuedPerUser: null,
     },
   ])
   assert.deepEqual([faults, warnings], [[], []])
@@ -39,6 +40,7 @@ test('every companion of the upload URL is taken', () => {
     SERVICE_DOCK_MAX_RUNTIME: '2h',
     SERVICE_DOCK_MAX_MEMORY: '1KiB',
     SERVICE_DOCK_MAX_PROCESSES: '9',
+    SERVICE_DOCK_MAX_QUEUED_PER_USER: '20',
   })
   const uploadUrl = 'https://n1/a/submit'
   assert.deepEqual(services, [
@@ -48,6 +50,7 @@ test('every companion of the upload URL is taken', () => {
       quota: { runsPerUser: 2, maxRuns: 3 },
       maxRuntimeMs: 7_200_000,
       limits: { memoryBytes: 1024, processes: 9 },
+      maxQueuedPerUser: 20,
     },
   ])
   assert.deepEqual([faults, warnings], [[], []])
@@ -165,8 +168,9 @@ test('an unknown suffix is a warning, for other programs have SERVICE_ variables
   assert.deepEqual(faults, [])
   assert.equal(services.length, 1)
   const suffixes =
-    'UPLOAD_URL, DOWNLOAD_URL, TERMINATE_URL, RUNS_PER_USER, MAX_RUNS, MAX_RUNTIME, MAX_MEMORY, ' +
-    'MAX_CPU_TIME, MAX_PROCESSES, MAX_OPEN_FILES, MAX_FILE_SIZE, MAX_DISK, MAX_OUTPUT'
+    'UPLOAD_URL, DOWNLOAD_URL, TERMINATE_URL, RUNS_PER_USER, MAX_RUNS, MAX_RUNTIME, ' +
+    'MAX_QUEUED_PER_USER, MAX_MEMORY, MAX_CPU_TIME, MAX_PROCESSES, MAX_OPEN_FILES, ' +
+    'MAX_FILE_SIZE, MAX_DISK, MAX_OUTPUT'
   assert.deepEqual(
     warnings,
     ['SERVICE_A_MAXRUNS', 'SERVICE_A_TIME_LIMIT', 'SERVICE_UPLOAD_URL', 'SERVICE_'].map(
@@ -190,6 +194,7 @@ test('without any service there is one, "example", and that is said', () => {
       quota: { runsPerUser: 5, maxRuns: 10 },
       maxRuntimeMs: null,
       limits: {},
+      maxQueuedPerUser: null,
     },
   ])
   assert.deepEqual(faults, [])

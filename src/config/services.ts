@@ -14,6 +14,8 @@ export type ServiceConfig = {
   readonly maxRuntimeMs: number | null
   /** What a script may use at most. */
   readonly limits: LimitValues
+  /** Most jobs of one user that wait; `null`: any number. */
+  readonly maxQueuedPerUser: number | null
 }
 
 const suffixes = [
@@ -23,12 +25,14 @@ const suffixes = [
   'RUNS_PER_USER',
   'MAX_RUNS',
   'MAX_RUNTIME',
+  'MAX_QUEUED_PER_USER',
 ] as const
 type Suffix = (typeof suffixes)[number]
 
 /** As `MAX_MEMORY`. */
 const limitSuffixes = limitNames.map((name) => limitKinds[name].field.toUpperCase())
 const allSuffixes: readonly string[] = [...suffixes, ...limitSuffixes]
+const parseCount = parseWhole(1, 1_000_000)
 
 const defaultQuota: Quota = { runsPerUser: 5, maxRuns: 10 }
 
@@ -56,13 +60,15 @@ export function readServices(
         '(set SERVICE_<NAME>_UPLOAD_URL to have your own)',
     )
     const clients = [besides(exampleUploadUrl)]
-    return [{ name: 'example', clients, quota: defaultQuota, maxRuntimeMs: null, limits: {} }]
+    const none = { maxRuntimeMs: null, maxQueuedPerUser: null, limits: {} }
+    return [{ name: 'example', clients, quota: defaultQuota, ...none }]
   }
   return [...found].map(([name, raw]) => ({
     name: name.toLowerCase(),
     clients: readClients(name, raw, faults),
     quota: readQuota(name, raw, faults),
-    maxRuntimeMs: readMaxRuntime(name, raw, faults),
+    maxRuntimeMs: readLimit('MAX_RUNTIME', parseDurationMs, name, raw, faults),
+    maxQueuedPerUser: readLimit('MAX_QUEUED_PER_USER', parseCount, name, raw, faults),
     limits: readLimits(name, raw, faults),
   }))
 }
@@ -156,7 +162,7 @@ function readQuota(name: string, raw: Raw, faults: string[]): Quota {
   const read = (suffix: 'RUNS_PER_USER' | 'MAX_RUNS', fallback: number): number => {
     const text = raw[suffix]
     if (text === undefined) return fallback
-    const value = parseWhole(1, 1_000_000)(text)
+    const value = parseCount(text)
     if (!(value instanceof Wrong)) return value
     faults.push(`SERVICE_${name}_${suffix}: expected ${value.expected}, got "${text}"`)
     return fallback
@@ -167,11 +173,19 @@ function readQuota(name: string, raw: Raw, faults: string[]): Quota {
   }
 }
 
-function readMaxRuntime(name: string, raw: Raw, faults: string[]): number | null {
-  if (raw.MAX_RUNTIME === undefined) return null
-  const value = parseDurationMs(raw.MAX_RUNTIME)
+/** One that may be left out: then there is no limit. */
+function readLimit(
+  suffix: Suffix,
+  parse: (text: string) => number | Wrong,
+  name: string,
+  raw: Raw,
+  faults: string[],
+): number | null {
+  const text = raw[suffix]
+  if (text === undefined) return null
+  const value = parse(text)
   if (!(value instanceof Wrong)) return value
-  faults.push(`SERVICE_${name}_MAX_RUNTIME: expected ${value.expected}, got "${raw.MAX_RUNTIME}"`)
+  faults.push(`SERVICE_${name}_${suffix}: expected ${value.expected}, got "${text}"`)
   return null
 }
 

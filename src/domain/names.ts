@@ -11,8 +11,13 @@ export const ownDirectory = '.orchestrator'
 const longestSegmentBytes = 255
 const longestPathBytes = 1024
 
-// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-const controlCharacter = /[\u0000-\u001f\u007f]/
+/** Most directories around a file, and itself. */
+const mostLevels = 100
+
+/** Bytes of all names of one job: they are in memory while it is received. */
+const mostNameBytes = 16 * 1024 * 1024
+
+const controlCharacter = /\p{Cc}/u
 
 /**
  * Checks a file's name as it was sent.
@@ -34,6 +39,7 @@ export function safePath(name: string): string {
   if (segments.length === 0) refuse('names no file')
   if (segments.includes('..')) refuse('contains ".."; it must stay in the work directory')
   if (segments[0] === ownDirectory) refuse(`is reserved: ${ownDirectory}/ is ours`)
+  if (segments.length > mostLevels) refuse(`has more than ${mostLevels} levels`)
   if (segments.some((segment) => Buffer.byteLength(segment) > longestSegmentBytes)) {
     refuse(`has a part that is longer than ${longestSegmentBytes} bytes`)
   }
@@ -49,10 +55,24 @@ function quoted(name: string): string {
   return JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}...` : name)
 }
 
-/** Collects the paths of one job and refuses those that cannot stand beside each other. */
+/**
+ * Collects the paths of one job and refuses those that cannot stand beside each other.
+ *
+ * Names that differ in case are two names, as they are on Linux. Names that differ in their Unicode
+ * form alone look the same to everybody, and where such a job is unpacked on a Mac one of them is
+ * lost: they are refused.
+ */
 export class PathSet {
-  readonly #files = new Set<string>()
+  readonly #mostFiles: number
+  /** As they were sent, by their composed form (NFC). */
+  readonly #files = new Map<string, string>()
   readonly #directories = new Set<string>()
+  #nameBytes = 0
+
+  /** @param mostFiles MAX_UPLOAD_FILES; there may be so many directories, too. */
+  constructor(mostFiles = Infinity) {
+    this.#mostFiles = mostFiles
+  }
 
   get size(): number {
     return this.#files.size
@@ -64,23 +84,59 @@ export class PathSet {
   }
 
   has(path: string): boolean {
-    return this.#files.has(path)
+    return this.#files.get(path.normalize()) === path
   }
 
   /**
    * @throws Fault `invalid` if the path is there already, or if it would have to be a file and a
-   *   directory at once.
+   *   directory at once; `too_large` if there are too many.
    */
   add(path: string): void {
-    if (this.#files.has(path)) {
-      throw new Fault('invalid', `file name ${quoted(path)} was sent twice`)
+    const composed = path.normalize()
+    const twin = this.#files.get(composed)
+    if (twin === path) throw new Fault('invalid', `file name ${quoted(path)} was sent twice`)
+    if (twin !== undefined) {
+      throw new Fault(
+        'invalid',
+        `file name ${quoted(path)} was sent twice, in two Unicode forms (NFC, NFD) that look the same`,
+      )
     }
-    const parents = parentsOf(path)
-    if (this.#directories.has(path) || parents.some((parent) => this.#files.has(parent))) {
+    const parents = parentsOf(composed)
+    if (this.#directories.has(composed) || parents.some((parent) => this.#files.has(parent))) {
       throw new Fault('invalid', `${quoted(path)} is both a file and a directory in this upload`)
     }
-    this.#files.add(path)
-    for (const parent of parents) this.#directories.add(parent)
+    this.#keep(composed, path)
+    for (const parent of parents) this.#keepDirectory(parent)
+  }
+
+  #keep(composed: string, path: string): void {
+    if (this.#files.size >= this.#mostFiles) {
+      throw new Fault(
+        'too_large',
+        `there are more than ${this.#mostFiles} files (MAX_UPLOAD_FILES)`,
+      )
+    }
+    this.#count(composed)
+    this.#files.set(composed, path)
+  }
+
+  #keepDirectory(directory: string): void {
+    if (this.#directories.has(directory)) return
+    if (this.#directories.size >= this.#mostFiles) {
+      const most = `${this.#mostFiles} directories (MAX_UPLOAD_FILES)`
+      throw new Fault('too_large', `the files are in more than ${most}`)
+    }
+    this.#count(directory)
+    this.#directories.add(directory)
+  }
+
+  #count(name: string): void {
+    this.#nameBytes += Buffer.byteLength(name)
+    if (this.#nameBytes <= mostNameBytes) return
+    throw new Fault(
+      'too_large',
+      `the names of all files together are longer than ${mostNameBytes} bytes`,
+    )
   }
 }
 

@@ -87,11 +87,12 @@ function limitsOf<S extends TSchema>(one: S) {
 export const SubmitOptions = Type.Object({
   key: Key,
   jobId: Type.Integer({ minimum: 1 }),
-  userId: Type.String(),
-  service: Type.String(),
+  /** These become variables of the script. */
+  userId: Type.String({ pattern: '^[A-Za-z0-9._@-]{1,128}$' }),
+  service: Type.String({ pattern: '^[^\\u0000-\\u001f\\u007f]{1,256}$' }),
   attempt: Type.Integer({ minimum: 1 }),
   /** Only this instance may take it: another one cannot know whether it has run already. */
-  instance: Type.Optional(Type.String({ minLength: 1 })),
+  instance: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
   /** The longest time that run.sh may run, and whose limit that is; absent: there is none. */
   maxRuntimeMs: Type.Optional(Type.Integer({ minimum: 1 })),
   maxRuntimeOf: Type.Optional(Type.Union([Type.Literal('service'), Type.Literal('upload')])),
@@ -118,15 +119,18 @@ const ResultInfo = Type.Object({
 /** A result up to this size is told together with the end: so many of them are a short event. */
 export const mostToldBytes = 8 * 1024
 
+/** Why; it is stored, and told to users. */
+const Told = Type.String({ maxLength: 16 * 1024 })
+
 /** One payload in the event stream. `result` is there when it has ended. */
 export const PayloadEvent = Type.Object({
   key: Key,
   id: Type.Integer(),
   status: oneOf(payloadStatuses),
-  message: Type.String(),
+  message: Told,
   result: Type.Optional(ResultInfo),
   /** The result itself, in base64, where it is small: it need not be fetched then. */
-  zip: Type.Optional(Type.String()),
+  zip: Type.Optional(Type.String({ maxLength: Math.ceil(mostToldBytes / 3) * 4 })),
 })
 export type PayloadEvent = Static<typeof PayloadEvent> & {
   status: (typeof payloadStatuses)[number]
@@ -144,12 +148,12 @@ export const LoadEvent = Type.Object({
 export type LoadEvent = Static<typeof LoadEvent>
 
 /** A payload that had been accepted, and of which nothing is left. */
-export const LostEvent = Type.Object({ key: Key, message: Type.String() })
+export const LostEvent = Type.Object({ key: Key, message: Told })
 export type LostEvent = Static<typeof LostEvent>
 
 export const SnapshotEvent = Type.Object({
   protocol: Type.Integer(),
-  instance: Type.String({ minLength: 1 }),
+  instance: Type.String({ minLength: 1, maxLength: 256 }),
   load: LoadEvent,
   payloads: Type.Array(PayloadEvent),
   /** Why payloads that are not there any more were lost, as far as the client remembers. */

@@ -24,6 +24,7 @@ import { makeDirectoriesDurably } from './directories.ts'
 import { all, syncDirectory, write, writeDurably } from './durable.ts'
 import type { Content } from './durable.ts'
 import { freeBytesAt } from './free-space.ts'
+import { limited } from './limited.ts'
 import type { NewFile } from './new-file.ts'
 import { readOlderResult } from './older-result.ts'
 import { readIfThere } from './read.ts'
@@ -124,9 +125,9 @@ export class JobFiles {
     return { uploads: removedUploads, jobs: removedJobs }
   }
 
-  /** A new workspace for an upload. */
-  receive(): Workspace {
-    return Workspace.create(join(this.#incoming, randomUUID()), 'input', 'durable')
+  /** A new workspace for an upload of so many files. */
+  receive(mostFiles?: number): Workspace {
+    return Workspace.create(join(this.#incoming, randomUUID()), 'input', 'durable', mostFiles)
   }
 
   /** Makes the files of an upload those of a job, durably. */
@@ -206,7 +207,12 @@ export class JobFiles {
     const target = this.resultFile(id, attempt)
     const part = `${target}.part`
     try {
-      const { result: got, file } = await write(part, content)
+      // Of what is longer, no more is taken: it may never end.
+      const { sizeBytes } = announced
+      const { result: got, file } = await write(
+        part,
+        limited(content, sizeBytes, () => longer(sizeBytes)),
+      )
       if (got.sizeBytes !== announced.sizeBytes || got.sha256 !== announced.sha256) {
         file.close()
         throw new Fault(
@@ -299,4 +305,9 @@ export class JobFiles {
   #directory(id: number): string {
     return join(this.#root, String(id))
   }
+}
+
+function longer(sizeBytes: number): Fault {
+  const announced = `instead of the ${sizeBytes} bytes that were announced`
+  return new Fault('conflict', `the result is longer, ${announced}`)
 }

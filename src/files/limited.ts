@@ -1,8 +1,9 @@
 import type { Fault } from '../domain/errors.ts'
+import type { Content } from './durable.ts'
 
 /** A stream that counts its bytes, and throws where it becomes too long or is broken off. */
 export function limited(
-  content: AsyncIterable<Uint8Array>,
+  content: Content,
   mostBytes: number,
   tooLong: () => Fault,
   signal?: AbortSignal,

@@ -122,9 +122,9 @@ export class PayloadFiles implements AsyncDisposable {
     return pathsIn(join(this.#root, String(id)))
   }
 
-  /** A new workspace for a payload. */
-  receive(keeping: Keeping): Workspace {
-    return Workspace.create(join(this.#incoming, randomUUID()), 'work', keeping)
+  /** A new workspace for a payload of so many files. */
+  receive(keeping: Keeping, mostFiles?: number): Workspace {
+    return Workspace.create(join(this.#incoming, randomUUID()), 'work', keeping, mostFiles)
   }
 
   /**

@@ -2,7 +2,7 @@
 import { renameSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { asFault } from '../domain/errors.ts'
+import { Fault, asFault, systemCode } from '../domain/errors.ts'
 import { PathSet, safePath } from '../domain/names.ts'
 import { makeDirectories } from './directories.ts'
 import { all, syncDirectory } from './durable.ts'
@@ -22,27 +22,37 @@ export class Workspace {
   #directory: string
   readonly #root: string
   readonly #keeping: Keeping
-  readonly #paths = new PathSet()
+  readonly #paths: PathSet
   #directories = new Set<string>()
   readonly #flushes = new Set<Promise<void>>()
   #flushFault: unknown
   #isPublished = false
 
-  private constructor(directory: string, root: string, keeping: Keeping) {
+  private constructor(directory: string, root: string, keeping: Keeping, mostFiles: number) {
+    this.#paths = new PathSet(mostFiles)
     this.#directory = directory
     this.#root = root
     this.#keeping = keeping
   }
 
-  /** Makes a new empty workspace. */
-  static create(directory: string, within: string, keeping: Keeping): Workspace {
+  /**
+   * Makes a new empty workspace.
+   *
+   * @param mostFiles that may be put into it.
+   */
+  static create(
+    directory: string,
+    within: string,
+    keeping: Keeping,
+    mostFiles = Infinity,
+  ): Workspace {
     const root = join(directory, within)
     try {
       makeDirectories(root)
     } catch (error) {
       throw asFault(error)
     }
-    const workspace = new Workspace(directory, root, keeping)
+    const workspace = new Workspace(directory, root, keeping, mostFiles)
     workspace.#directories.add(directory).add(root)
     return workspace
   }
@@ -83,7 +93,7 @@ export class Workspace {
     const target = join(this.#root, path)
     try {
       this.#makeParents(dirname(target))
-      const file = NewFile.open(target, true)
+      const file = openNew(target, name)
       try {
         for await (const piece of content) await file.write(piece)
       } catch (error) {
@@ -151,5 +161,17 @@ export class Workspace {
     if (this.#isPublished) return
     await Promise.all(this.#flushes)
     await rm(this.#directory, { recursive: true, force: true }).catch(() => {})
+  }
+}
+
+/** A disk may take two names for one that are two to us: some ignore case, or Unicode forms. */
+function openNew(target: string, name: string): NewFile {
+  try {
+    return NewFile.open(target, true)
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST') throw error
+    const said = JSON.stringify(name.slice(0, 80))
+    const why = `file name ${said} is the same as another one on this disk`
+    throw new Fault('invalid', why, { cause: error })
   }
 }

@@ -14,12 +14,9 @@ import { linger } from './linger.ts'
 import { safeHeaders } from './safe-headers.ts'
 import { followTls, listenOptions } from './secure.ts'
 import type { Secure } from './secure.ts'
-import { forNow, statusOf } from './status.ts'
+import { retryAfterSeconds, statusOf } from './status.ts'
 
 export type App = ReturnType<typeof createApp>
-
-/** Seconds after which a refusal "for now" may be otherwise. */
-const retryAfterSeconds = 1
 
 export type AppOptions = {
   /** For who asks for what there is not. */
@@ -103,7 +100,7 @@ function refuseWhileStopping(app: FastifyInstance): void {
   app.addHook('onRequest', async (_request, reply) => {
     if (!isStopping) return
     // A route may have another shape for its own 503.
-    reply.code(503).header('retry-after', retryAfterSeconds).serializer(JSON.stringify)
+    reply.code(503).header('retry-after', retryAfterSeconds.busy).serializer(JSON.stringify)
     return reply.type('application/json').send(refusal('this program is stopping'))
   })
 }
@@ -131,12 +128,14 @@ function replyError(
     // One that is not the disk's own but MIN_FREE_SPACE's was told when that began.
     log.error({ err: error.cause }, `${request.method} ${request.url}: ${message}`)
   }
+  const code = error instanceof Fault ? error.code : undefined
+  // Who does not go on is not waited for.
+  if (code === 'timed_out') reply.header('connection', 'close')
   // Who is still sending would have its connection reset, and never see why, if it were closed now;
   // `linger` sees to its end.
-  if (!request.raw.complete) reply.raw.shouldKeepAlive = true
-  if (error instanceof Fault && forNow.has(error.code)) {
-    reply.header('retry-after', retryAfterSeconds)
-  }
+  else if (!request.raw.complete) reply.raw.shouldKeepAlive = true
+  const seconds = code && retryAfterSeconds[code]
+  if (seconds !== undefined) reply.header('retry-after', seconds)
   return reply.headers(safeHeaders).code(status).send(refusal(message))
 }
 

@@ -12,6 +12,9 @@ import type { Call, Calls } from './calls.ts'
 import { hasFailedToConnect } from './connector.ts'
 import { multipartBody, watched } from './multipart-body.ts'
 
+/** Longest event: a snapshot of a hundred thousand payloads has half of it. */
+const longestEventCharacters = 64 * 1024 * 1024
+
 /** A stream without any byte for so long is dead. */
 const silentMs = 3 * heartbeatMs
 
@@ -25,8 +28,8 @@ const neverArrived = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ])
 
-/** No slot, no client at that address at all, or one that does not know us. */
-const troublesOfClient = new Set([401, 404, 405, 415, 503])
+/** No slot, no client at that address at all, one that does not know us, or a way that stands still. */
+const troublesOfClient = new Set([401, 404, 405, 408, 415, 503])
 
 /** Calls clients over HTTP. */
 export function httpGateway({ call, connections, signer }: Calls): ClientGateway {
@@ -140,10 +143,16 @@ async function* readEvents(
   }
   const events: ClientEvent[] = []
   const parser = createParser({
+    maxBufferSize: longestEventCharacters,
     onEvent: ({ event: name, data }) => {
-      if (name !== undefined && name in clientEvents) {
-        events.push({ name, data: JSON.parse(data) } as ClientEvent)
+      if (name !== undefined && Object.hasOwn(clientEvents, name)) {
+        events.push({ name, data: parseEvent(name, data) } as ClientEvent)
       }
+    },
+    onError: ({ type }) => {
+      // Anything else is to be ignored, as what later versions may send.
+      if (type !== 'max-buffer-size-exceeded') return
+      throw new Fault('unreachable', `the client sent an event without an end`)
     },
   })
   const decoder = new TextDecoder()
@@ -153,7 +162,15 @@ async function* readEvents(
       yield* events.splice(0)
     }
   } catch (error) {
-    throw asUnreachable(error)
+    throw error instanceof Fault ? error : asUnreachable(error)
+  }
+}
+
+function parseEvent(name: string, data: string): unknown {
+  try {
+    return JSON.parse(data)
+  } catch (error) {
+    throw new Fault('unreachable', `the client sent a malformed "${name}" event`, { cause: error })
   }
 }
 

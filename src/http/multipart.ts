@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import busboy from 'busboy'
-import { Fault } from '../domain/errors.ts'
+import { Fault, messageOf } from '../domain/errors.ts'
 import type { Part } from '../domain/part.ts'
 import { linger } from './linger.ts'
 import { PartNames, boundaryOf } from './part-names.ts'
@@ -10,8 +10,17 @@ import { PartNames, boundaryOf } from './part-names.ts'
 const longestFieldBytes = 64 * 1024
 const mostFields = 100
 
-/** A body may take any time, but not stand still for so long. */
-const silentMs = 60_000
+const longestFieldNameBytes = 1024
+
+export type BodyLimits = {
+  /** Of the whole body, counted as they come. */
+  readonly mostBytes: number
+  /** What says so. */
+  readonly mostBytesName: string
+  readonly mostFiles: number
+  /** A body may take any time, but not stand still for so long. */
+  readonly timeoutMs: number
+}
 
 /**
  * So many parts may be here of which nobody has asked for the content yet. A sender is faster than a
@@ -24,18 +33,17 @@ const mostAhead = 32
  *
  * Whoever stops early, by an error or by leaving the loop, need not care for the rest of the body.
  *
- * @param mostBytes of the whole body, counted as they come.
- * @throws Fault `unsupported`, `invalid`, `too_large`.
+ * @throws Fault `unsupported`, `invalid`, `too_large`, `timed_out`.
  */
 export async function* readParts(
   request: IncomingMessage,
-  mostBytes = Infinity,
+  limits: BodyLimits,
 ): AsyncGenerator<Part, void, undefined> {
-  if (Number(request.headers['content-length']) > mostBytes) {
+  if (Number(request.headers['content-length']) > limits.mostBytes) {
     linger(request)
-    throw tooLarge(mostBytes)
+    throw tooLarge(limits)
   }
-  const body = new MultipartBody(request, mostBytes)
+  const body = new MultipartBody(request, limits)
   try {
     for (let part = await body.next(); part; part = await body.next()) yield part
   } finally {
@@ -50,8 +58,9 @@ class MultipartBody {
   /** What the parser is fed from. */
   readonly #source: Readable
   #isHeldUp = false
-  readonly #mostBytes: number
+  readonly #limits: BodyLimits
   #bytes = 0
+  #files = 0
   readonly #parts: Part[] = []
   #file: Readable | undefined
   #fault: Fault | undefined
@@ -59,13 +68,17 @@ class MultipartBody {
   #news = Promise.withResolvers<void>()
   readonly #silence: NodeJS.Timeout
 
-  constructor(request: IncomingMessage, mostBytes: number) {
+  constructor(request: IncomingMessage, limits: BodyLimits) {
     this.#request = request
-    this.#mostBytes = mostBytes
+    this.#limits = limits
     this.#parser = createParser(request)
     this.#parser.on('field', (name, value: string | undefined, truncated) => {
-      if (truncated.nameTruncated || truncated.valueTruncated) {
-        this.#fail(new Fault('invalid', `a field is longer than ${longestFieldBytes} bytes`))
+      if (Buffer.byteLength(name) > longestFieldNameBytes) {
+        const most = `${longestFieldNameBytes} bytes`
+        this.#fail(new Fault('invalid', `the name of a field is longer than ${most}`))
+      } else if (truncated.valueTruncated) {
+        const which = `field ${JSON.stringify(name)}`
+        this.#fail(new Fault('invalid', `${which} is longer than ${longestFieldBytes} bytes`))
       } else if (value === undefined) {
         this.#fail(new Fault('invalid', `field "${name}" has a charset that is not known`))
       } else this.#push({ kind: 'field', name, value })
@@ -86,12 +99,13 @@ class MultipartBody {
       this.#isWhole = true
       this.#news.resolve()
     })
-    this.#silence = setTimeout(() => this.#onSilence(), silentMs)
+    this.#silence = setTimeout(() => this.#onSilence(), limits.timeoutMs)
     request.on('data', this.#count)
     request.once('close', this.#broken)
     // It may be over before anybody listens: nothing more comes then, and nothing is told.
     if (request.destroyed) this.#broken()
     this.#names = namesOf(request)
+    this.#names?.on('error', (error) => this.#fail(asInvalid(error)))
     this.#source = this.#names ? request.pipe(this.#names) : request
     this.#source.pipe(this.#parser)
   }
@@ -140,6 +154,12 @@ class MultipartBody {
   #pushFile(field: string, filename: string, stream: Readable): void {
     this.#file = stream
     stream.on('error', () => {}) // told by `read`, or by nobody if it is never read
+    const { mostFiles } = this.#limits
+    if (++this.#files > mostFiles) {
+      stream.resume()
+      const why = `there are more than ${mostFiles} files (MAX_UPLOAD_FILES)`
+      return this.#fail(new Fault('too_large', why))
+    }
     this.#push({ kind: 'file', field, filename, content: this.#read(stream) })
   }
 
@@ -164,13 +184,15 @@ class MultipartBody {
       this.#silence.refresh()
       return
     }
-    this.#fail(new Fault('invalid', `nothing came for ${silentMs / 1000} s`))
+    const { timeoutMs } = this.#limits
+    const why = `nothing came for ${timeoutMs / 1000} s (BODY_TIMEOUT)`
+    this.#fail(new Fault('timed_out', why))
   }
 
   readonly #count = (chunk: Buffer): void => {
     this.#silence.refresh()
     this.#bytes += chunk.byteLength
-    if (this.#bytes > this.#mostBytes) this.#fail(tooLarge(this.#mostBytes))
+    if (this.#bytes > this.#limits.mostBytes) this.#fail(tooLarge(this.#limits))
   }
 
   readonly #broken = (): void => {
@@ -190,7 +212,10 @@ function createParser(request: IncomingMessage): busboy.Busboy {
       headers: request.headers,
       preservePath: true,
       defParamCharset: 'utf8',
-      limits: { fieldSize: longestFieldBytes, fields: mostFields },
+      limits: {
+        fieldSize: longestFieldBytes,
+        fields: mostFields,
+      },
     })
   } catch (error) {
     linger(request)
@@ -204,6 +229,13 @@ function namesOf(request: IncomingMessage): PartNames | undefined {
   return boundary === undefined ? undefined : new PartNames(boundary)
 }
 
-function tooLarge(mostBytes: number): Fault {
-  return new Fault('too_large', `the upload is larger than MAX_UPLOAD_SIZE (${mostBytes} bytes)`)
+function tooLarge({ mostBytes, mostBytesName }: BodyLimits): Fault {
+  const most = `${mostBytesName} (${mostBytes} bytes)`
+  return new Fault('too_large', `the upload is larger than ${most}`)
+}
+
+function asInvalid(error: unknown): Fault {
+  return new Fault('invalid', `the multipart body is malformed: ${messageOf(error)}`, {
+    cause: error,
+  })
 }

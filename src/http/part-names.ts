@@ -9,7 +9,7 @@ import { Transform } from 'node:stream'
 import type { TransformCallback } from 'node:stream'
 
 const headEnd = Buffer.from('\r\n\r\n')
-/** A longer head is left to busboy, which judges it. */
+/** Nor is a longer head read by busboy, which would not say what is wrong with it. */
 const longestHeadBytes = 16 * 1024
 
 /** The boundary that a Content-Type names; see RFC 2046, section 5.1.1. */
@@ -35,6 +35,9 @@ export class PartNames extends Transform {
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     let rest = this.#held.byteLength === 0 ? chunk : Buffer.concat([this.#held, chunk])
     for (;;) {
+      if (this.#isInHead && isTooLong(rest)) {
+        return done(new Error(`the head of a part is longer than ${longestHeadBytes} bytes`))
+      }
       const [found, keep] = this.#isInHead ? this.#findHead(rest) : this.#findDelimiter(rest)
       if (found === undefined) {
         this.#emit(rest.subarray(0, rest.byteLength - keep))
@@ -75,9 +78,7 @@ export class PartNames extends Transform {
     }
     const at = bytes.indexOf(headEnd)
     if (at >= 0) return [at + headEnd.byteLength, 0]
-    return bytes.byteLength > longestHeadBytes
-      ? [bytes.byteLength, 0]
-      : [undefined, bytes.byteLength]
+    return [undefined, bytes.byteLength]
   }
 
   #emit(bytes: Buffer): void {
@@ -85,6 +86,13 @@ export class PartNames extends Transform {
     this.push(this.#isFirst ? bytes.subarray(2) : bytes)
     this.#isFirst = false
   }
+}
+
+/** Of what begins with a head. */
+function isTooLong(bytes: Buffer): boolean {
+  if (bytes.byteLength <= longestHeadBytes) return false
+  const start = bytes.subarray(0, longestHeadBytes)
+  return start.subarray(0, 2).equals(headEnd.subarray(0, 2)) && !start.includes(headEnd)
 }
 
 /** The head of a part with its `name*`, if it has one, written as a `name`. */

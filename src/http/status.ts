@@ -22,5 +22,11 @@ export const statusOf: Readonly<Record<FaultCode, number>> = {
   no_space: 507,
 }
 
-/** Refusals that may be otherwise in a moment. */
-export const forNow: ReadonlySet<FaultCode> = new Set(['under_way', 'busy', 'unreachable'])
+/** Refusals that may be otherwise later: after so many seconds, `Retry-After` says. */
+export const retryAfterSeconds: Readonly<Partial<Record<FaultCode, number>>> = {
+  under_way: 1,
+  busy: 1,
+  unreachable: 1,
+  // Till some of a user's jobs have begun takes longer than till a moment is over.
+  too_many: 5,
+}

@@ -10,7 +10,9 @@ import { Fault } from '../domain/errors.ts'
 import type { FileDigest } from '../domain/idempotency.ts'
 import { isUserId, safePath } from '../domain/names.ts'
 import type { Part } from '../domain/part.ts'
+import { demandQueueRoom } from '../domain/queue-limit.ts'
 import { uploadFieldNames } from '../domain/upload-fields.ts'
+import type { UploadSlot } from '../domain/upload-slots.ts'
 import type { FreeSpace } from '../files/free-space.ts'
 import { hashing, sha256Of } from '../files/hashing.ts'
 import type { JobFiles } from '../files/job-files.ts'
@@ -19,10 +21,13 @@ import type { JobStore, KeyedJob } from '../store/jobs.ts'
 import type { UploadsUnderWay } from './uploads-under-way.ts'
 
 export type ReceptionContext = {
-  readonly store: Pick<JobStore, 'findUpload'>
+  readonly store: Pick<JobStore, 'findUpload' | 'countQueued'>
   readonly files: Pick<JobFiles, 'receive'>
   readonly space: Pick<FreeSpace, 'demand'>
   readonly underWay: UploadsUnderWay
+  readonly maxUploadFiles: number
+  /** How many jobs of one user may wait, of services that limit it. */
+  readonly mostQueued: ReadonlyMap<string, number>
 }
 
 export class Reception implements AsyncDisposable {
@@ -35,12 +40,16 @@ export class Reception implements AsyncDisposable {
   #workspace: Workspace | undefined
   #earlier: KeyedJob | undefined
   #claim: Disposable | undefined
+  readonly #slot: UploadSlot
+  #isFirstFile = true
 
   /**
+   * @param slot its place among those that are being received.
    * @param access what who sends it may do.
    * @param key the Idempotency-Key, if it has one.
    */
-  constructor(context: ReceptionContext, access: Access, key: string | undefined) {
+  constructor(context: ReceptionContext, slot: UploadSlot, access: Access, key?: string) {
+    this.#slot = slot
     this.#context = context
     this.#access = access
     this.#key = key
@@ -58,6 +67,8 @@ export class Reception implements AsyncDisposable {
 
   /** @throws Fault when it is refused; `under_way` if another one comes under the same key. */
   async receive(parts: AsyncIterable<Part>): Promise<void> {
+    const { userId } = this.#access
+    if (userId !== null) this.#slot.assign(userId)
     for await (const part of parts) {
       if (part.kind === 'file') await this.#receiveFile(part.filename, part.content)
       else if (uploadFieldNames.has(part.name)) await this.#receiveField(part.name, part.value)
@@ -70,6 +81,7 @@ export class Reception implements AsyncDisposable {
     const refused = whyOutOfReach(this.#access, name, value)
     if (refused !== undefined) throw new Fault('forbidden', refused)
     this.fields.set(name, value)
+    if (name === 'user_id' && isUserId(value)) this.#slot.assign(value)
     if (name === 'user_id' && this.#key !== undefined && isUserId(value)) {
       await this.#identify(value, this.#key)
     }
@@ -92,9 +104,20 @@ export class Reception implements AsyncDisposable {
       return
     }
     this.#context.space.demand()
-    this.#workspace ??= this.#context.files.receive()
+    if (this.#isFirstFile) await this.#demandQueueRoom()
+    this.#isFirstFile = false
+    this.#workspace ??= this.#context.files.receive(this.#context.maxUploadFiles)
     await this.#workspace.add(name, this.#key === undefined ? content : this.#digest(name, content))
     crashPoint('upload: receiving')
+  }
+
+  /** Before anything is stored, if it is known by now. The store looks again when it is the job's turn. */
+  async #demandQueueRoom(): Promise<void> {
+    const userId = this.fields.get('user_id')
+    const service = this.fields.get('service')?.toLowerCase()
+    const most = service === undefined ? undefined : this.#context.mostQueued.get(service)
+    if (userId === undefined || service === undefined || most === undefined) return
+    demandQueueRoom(service, await this.#context.store.countQueued(service, userId), most)
   }
 
   #digest(name: string, content: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {

@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { fullAccess } from '../domain/access.ts'
 import { Fault } from '../domain/errors.ts'
 import type { Part } from '../domain/part.ts'
+import { UploadSlots } from '../domain/upload-slots.ts'
 import { FreeSpace } from '../files/free-space.ts'
 import { JobFiles } from '../files/job-files.ts'
 import { openJobStore } from '../store/sqlite/jobs.ts'
@@ -47,16 +48,10 @@ test('of uploads that come all the way to the store under one key, it takes one'
     const others = meeting(scripts.length)
     const sent = scripts.map((script) => {
       const services = new Set(['example'])
+      const underWay = new UploadsUnderWay()
+      const most = { uploads: new UploadSlots(9), maxUploadFiles: 9, mostQueued: new Map() }
       const limits = new Map()
-      const all = {
-        store,
-        files,
-        space,
-        services,
-        limits,
-        clients,
-        underWay: new UploadsUnderWay(),
-      }
+      const all = { store, files, space, services, limits, clients, underWay, ...most }
       return upload(all, parts(script, others), fullAccess, key)
     })
     return Promise.allSettled(sent)

@@ -10,6 +10,7 @@ import type { LimitValues } from '../domain/limits.ts'
 import type { Part } from '../domain/part.ts'
 import { readUploadFields } from '../domain/upload-fields.ts'
 import type { UploadFields } from '../domain/upload-fields.ts'
+import type { UploadSlots } from '../domain/upload-slots.ts'
 import type { FreeSpace } from '../files/free-space.ts'
 import type { JobFiles } from '../files/job-files.ts'
 import type { Workspace } from '../files/workspace.ts'
@@ -30,6 +31,11 @@ export type UploadContext = {
   readonly limits: ReadonlyMap<string, LimitValues>
   readonly clients: Clients
   readonly underWay: UploadsUnderWay
+  /** Those that are being received. */
+  readonly uploads: UploadSlots
+  readonly maxUploadFiles: number
+  /** How many jobs of one user may wait, of services that limit it. */
+  readonly mostQueued: ReadonlyMap<string, number>
 }
 
 /** `isNew` is false where the job was there already, under the same Idempotency-Key. */
@@ -49,7 +55,8 @@ export async function upload(
   access: Access,
   key?: string,
 ): Promise<Uploaded> {
-  await using reception = new Reception(context, access, key)
+  using slot = context.uploads.take()
+  await using reception = new Reception(context, slot, access, key)
   await reception.receive(parts)
   const { fields, digests, earlier } = reception
   const { read, faults } = readUploadFields(fields)
@@ -82,9 +89,10 @@ async function insert(
   idempotency: Idempotency | undefined,
 ): Promise<Uploaded> {
   const { store, files } = context
+  const most = context.mostQueued.get(newJob.service)
   try {
-    if (!idempotency) return { job: await store.insert(newJob, Date.now()), isNew: true }
-    const inserted = await store.insertOnce(newJob, idempotency, Date.now())
+    if (!idempotency) return { job: await store.insert(newJob, Date.now(), most), isNew: true }
+    const inserted = await store.insertOnce(newJob, idempotency, Date.now(), most)
     if (inserted.isNew) return inserted
     await files.remove(newJob.id)
     return await tellEarlier(context, inserted, idempotency, access)

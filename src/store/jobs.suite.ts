@@ -115,6 +115,52 @@ export function jobStoreSuite(name: string, open: () => Promise<JobStore>): void
     await insert(store)
   })
 
+  check('so many jobs of a user may wait, those that back off too', async (store) => {
+    const insertOf = (userId: string, mostQueued?: number) =>
+      store.insert(
+        { id: store.reserveId(), userId, service: 'example', isFlat: true },
+        1,
+        mostQueued,
+      )
+    const many = await Promise.allSettled(Array.from({ length: 9 }, () => insertOf('ada', 3)))
+    assert.equal(many.filter(({ status }) => status === 'fulfilled').length, 3)
+    const refused = many.find(({ status }) => status === 'rejected')
+    assert.match(
+      String((refused as PromiseRejectedResult).reason),
+      /3 jobs queued in service "example"/,
+    )
+    assert.equal(await store.countQueued('example', 'ada'), 3)
+    assert.equal(await store.countQueued('example', 'bob'), 0)
+    await insertOf('bob', 1)
+
+    const { job } = await claimed(store)
+    assert.equal(await store.countQueued('example', 'ada'), 2)
+    await learn(store, job, { is: 'undelivered', attempt: 1, reason: 'no slot', retryAtMs: 9 })
+    assert.equal(await store.countQueued('example', 'ada'), 3, 'it backs off, and waits still')
+    await assert.rejects(insertOf('ada', 3), { code: 'too_many' })
+    await store.releaseRetries(9)
+    assert.equal(await store.countQueued('example', 'ada'), 3)
+    await claimed(store) // of bob, who had no turn yet
+    await claimed(store)
+    await insertOf('ada', 3)
+    await insertOf('ada')
+    await assert.rejects(insertOf('ada', 4), { code: 'too_many' })
+  })
+
+  check('what came under its key before is told, however many wait', async (store) => {
+    const once = (key: string) =>
+      store.insertOnce(
+        { id: store.reserveId(), userId: 'ada', service: 'example', isFlat: true },
+        { key, fingerprint: print },
+        1,
+        1,
+      )
+    const { job } = await once('k')
+    await assert.rejects(once('another'), { code: 'too_many' })
+    const again = await once('k')
+    assert.deepEqual([again.isNew, again.job.id], [false, job.id])
+  })
+
   check('a key is kept until its job is Cleaned', async (store) => {
     const insertAgain = () =>
       store.insertOnce(

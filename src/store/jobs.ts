@@ -79,21 +79,30 @@ export interface JobStore extends AsyncDisposable {
   /** Whether there are jobs that are not `Cleaned`, so that files of theirs should be somewhere. */
   needsFiles(): Promise<boolean>
 
-  /** Durable when it resolves. */
-  insert(job: NewJob, nowMs: number): Promise<Job>
+  /**
+   * Durable when it resolves.
+   *
+   * @param mostQueued so many jobs of its user may wait in its service, this one among them.
+   * @throws Fault `too_many` if it would be one more.
+   */
+  insert(job: NewJob, nowMs: number, mostQueued?: number): Promise<Job>
 
   /**
    * The same, unless its user has a job under this key already: then that one, and nothing is
-   * written.
+   * written, however many wait.
    */
   insertOnce(
     job: NewJob,
     idempotency: Idempotency,
     nowMs: number,
+    mostQueued?: number,
   ): Promise<KeyedJob & { readonly isNew: boolean }>
 
   /** The job of a user that came under this Idempotency-Key, unless it is `Cleaned`. */
   findUpload(userId: string, idempotencyKey: string): Promise<KeyedJob | undefined>
+
+  /** How many jobs of a user wait in a service, those that back off among them. */
+  countQueued(service: string, userId: string): Promise<number>
 
   find(id: number): Promise<Job | undefined>
 

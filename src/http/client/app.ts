@@ -1,4 +1,5 @@
 /** The client's HTTP API. */
+import type { IncomingMessage } from 'node:http'
 import { ClientHealth, DrainReply, KeyReply, PayloadReply } from '../../domain/protocol.ts'
 import { serverOf } from '../../domain/payload.ts'
 import type { Tls } from '../../trust/certificates.ts'
@@ -8,6 +9,7 @@ import { createApp } from '../app.ts'
 import type { App } from '../app.ts'
 import { describeRoutes } from '../document.ts'
 import { readParts } from '../multipart.ts'
+import type { BodyLimits } from '../multipart.ts'
 import { drainRoutes } from './drain.ts'
 import { eventRoute } from './events.ts'
 import { addGate, secretScheme } from './gate.ts'
@@ -16,6 +18,11 @@ import { keyRoutes } from './keys.ts'
 import { payloadRoutes } from './payloads.ts'
 import type { ClientSteps } from './steps.ts'
 import { submitRoute } from './submit.ts'
+
+/** A file's name and what is around it. */
+const mostBytesBesideFile = 4 * 1024
+/** The options, the seal, and what a server of 2.2.3 may send beside files. */
+const sparePieces = 4 * 1024
 
 /**
  * @param tls what it listens with.
@@ -35,7 +42,10 @@ export async function createClientApp(
     version: steps.version,
     ...(verifier && { securitySchemes: { clusterSecret: secretScheme } }),
   })
-  const readBody = verifier ? addGate(app, verifier) : readParts
+  const limits = limitsOf(steps)
+  const readBody = verifier
+    ? addGate(app, verifier, limits)
+    : (raw: IncomingMessage) => readParts(raw, limits)
   app.addSchema(PayloadReply)
   app.addSchema(KeyReply)
   app.addSchema(ClientHealth)
@@ -54,4 +64,14 @@ export async function createClientApp(
   eventRoute(app, steps)
   drainRoutes(app, steps)
   return app
+}
+
+/** What its files are in all is counted as they come; this is for all else that a body may have. */
+function limitsOf({ maxPayloadBytes, maxUploadFiles, bodyTimeoutMs }: ClientSteps): BodyLimits {
+  return {
+    mostBytes: maxPayloadBytes + (maxUploadFiles + sparePieces) * mostBytesBesideFile,
+    mostBytesName: 'MAX_UPLOAD_SIZE, and 4 KiB for each of MAX_UPLOAD_FILES files',
+    mostFiles: maxUploadFiles,
+    timeoutMs: bodyTimeoutMs,
+  }
 }

@@ -7,6 +7,7 @@ import type { Proof, Verifier } from '../../trust/verifier.ts'
 import type { App } from '../app.ts'
 import { linger } from '../linger.ts'
 import { readParts } from '../multipart.ts'
+import type { BodyLimits } from '../multipart.ts'
 import { job } from '../schemas.ts'
 import { sealedParts } from './sealed-parts.ts'
 
@@ -30,7 +31,7 @@ export type ReadBody = (request: IncomingMessage) => AsyncIterable<Part>
  *
  * @returns how bodies are read behind it.
  */
-export function addGate(app: App, verifier: Verifier): ReadBody {
+export function addGate(app: App, verifier: Verifier, limits: BodyLimits): ReadBody {
   app.addHook('onRoute', (route) => {
     const { response, ...schema } = route.schema ?? {}
     if (open.has(route.url) || response === undefined) return
@@ -58,7 +59,7 @@ export function addGate(app: App, verifier: Verifier): ReadBody {
   return (raw) => {
     const proof = proofs.get(raw)
     if (!proof) throw new Fault('unauthenticated', 'it did not come through the gate')
-    return sealedParts(readParts(raw), proof, (why) => {
+    return sealedParts(readParts(raw, limits), proof, (why) => {
       return verifier.refuse(arrivalOf(raw), 'body', why)
     })
   }

@@ -9,4 +9,5 @@ export type ClientSteps = ClientRoom & {
   /** How scripts are kept apart. */
   readonly isolation: ClientHealth['isolation']
   readonly headersTimeoutMs: number
+  readonly bodyTimeoutMs: number
 }

@@ -28,6 +28,7 @@ export type ServerSteps = UploadContext &
     readonly watch: JobWatch
     readonly maxUploadSizeBytes: number
     readonly headersTimeoutMs: number
+    readonly bodyTimeoutMs: number
     readonly version: string
     /** What it listens with. */
     readonly tls: Current<Tls>

@@ -7,6 +7,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Part } from '../../domain/part.ts'
 import type { App } from '../app.ts'
 import { readParts } from '../multipart.ts'
+import type { BodyLimits } from '../multipart.ts'
 import { general, job } from '../schemas.ts'
 import { readIdempotencyKey } from './idempotency-key.ts'
 
@@ -64,8 +65,17 @@ const UploadHeaders = Type.Object({
 
 export function uploadRoute(
   app: App,
-  context: UploadContext & { readonly maxUploadSizeBytes: number },
+  context: UploadContext & {
+    readonly maxUploadSizeBytes: number
+    readonly bodyTimeoutMs: number
+  },
 ): void {
+  const limits: BodyLimits = {
+    mostBytes: context.maxUploadSizeBytes,
+    mostBytesName: 'MAX_UPLOAD_SIZE',
+    mostFiles: context.maxUploadFiles,
+    timeoutMs: context.bodyTimeoutMs,
+  }
   app.post(
     '/upload',
     {
@@ -103,7 +113,7 @@ export function uploadRoute(
     },
     async (request, reply) => {
       const key = readIdempotencyKey(request.raw)
-      const parts = whileAdmitted(request, readParts(request.raw, context.maxUploadSizeBytes))
+      const parts = whileAdmitted(request, readParts(request.raw, limits))
       const { job: taken, isNew } = await upload(context, parts, request.access, key)
       const { id, status, message } = taken
       if (!isNew) return reply.code(200).send({ id, status, message })

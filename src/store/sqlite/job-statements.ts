@@ -47,6 +47,7 @@ export const statements = {
       instance = :instance, payload_id = :payloadId, submitted_at_ms = :submittedAtMs,
       started_at_ms = :startedAtMs, ended_at_ms = :endedAtMs, outcome = :outcome
     where job_id = :id and number = :number`,
+  waiting: 'select queued + retrying as waiting from turns where service = ? and user_id = ?',
   service: 'select active from services where service = ?',
   nextTurn: `select user_id, active, last_start, first_job from turns
     where service = ? and queued > 0

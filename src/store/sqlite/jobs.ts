@@ -5,6 +5,7 @@ import { decide } from '../../domain/decide.ts'
 import type { Change, Fact, Rules } from '../../domain/decide.ts'
 import { messageOf } from '../../domain/errors.ts'
 import type { Attempt, HistoryEntry, Job } from '../../domain/job.ts'
+import { demandQueueRoom } from '../../domain/queue-limit.ts'
 import { nextTurn } from '../../domain/quota.ts'
 import type { Quota } from '../../domain/quota.ts'
 import type {
@@ -105,21 +106,42 @@ class SqliteJobStore implements JobStore {
     return ++this.#highestId
   }
 
-  insert(newJob: NewJob, nowMs: number): Promise<Job> {
-    return this.#write(() => this.#insert(newJob, { key: null, fingerprint: null }, nowMs))
+  insert(newJob: NewJob, nowMs: number, mostQueued = Infinity): Promise<Job> {
+    return this.#write(() => {
+      this.#demandRoom(newJob, mostQueued)
+      return this.#insert(newJob, { key: null, fingerprint: null }, nowMs)
+    })
   }
 
   insertOnce(
     newJob: NewJob,
     idempotency: Idempotency,
     nowMs: number,
+    mostQueued = Infinity,
   ): Promise<KeyedJob & { readonly isNew: boolean }> {
     return this.#write(() => {
       const there = this.#findUpload(newJob.userId, idempotency.key)
       if (there) return { ...there, isNew: false }
+      this.#demandRoom(newJob, mostQueued)
       const job = this.#insert(newJob, idempotency, nowMs)
       return { job, fingerprint: idempotency.fingerprint, isNew: true }
     })
+  }
+
+  /** Looked at where it is written, so that of two that come at once only one is the last. */
+  #demandRoom({ service, userId }: NewJob, mostQueued: number): void {
+    if (mostQueued === Infinity) return
+    demandQueueRoom(service, this.#countQueued(service, userId), mostQueued)
+  }
+
+  async countQueued(service: string, userId: string): Promise<number> {
+    await this.#commits.durable()
+    return this.#countQueued(service, userId)
+  }
+
+  #countQueued(service: string, userId: string): number {
+    const row = this.#sql.waiting.get(service, userId)
+    return row ? integer(row, 'waiting') : 0
   }
 
   #insert(

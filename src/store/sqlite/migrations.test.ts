@@ -91,6 +91,7 @@ const signs = [
   'tokens (',
   'json_type(limits)',
   'not case old.status',
+  'retrying = retrying',
 ]
 
 /** A database's version by its own word, and by what is in it. */

@@ -7,6 +7,7 @@ import { fewerCounts } from './0006-fewer-counts.ts'
 import { tokens } from './0007-tokens.ts'
 import { limits } from './0008-limits.ts'
 import { cheapTriggers } from './0009-cheap-triggers.ts'
+import { waitingRetries } from './0010-waiting-retries.ts'
 
 /**
  * The steps from an empty database to the newest version, in order. A step that was released is
@@ -22,4 +23,5 @@ export const migrations: readonly string[] = [
   tokens,
   limits,
   cheapTriggers,
+  waitingRetries,
 ]
