@@ -6,6 +6,14 @@ import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { readParts } from './multipart.ts'
+import type { BodyLimits } from './multipart.ts'
+
+const limits: BodyLimits = {
+  mostBytes: Infinity,
+  mostBytesName: 'MAX_UPLOAD_SIZE',
+  mostFiles: Infinity,
+  timeoutMs: 60_000,
+}
 
 /** As small as parts can be: they cost most beside what they carry. */
 const count = 20_000
@@ -35,7 +43,7 @@ test('a sender of many small parts waits for whoever takes them', async (t) => {
 
 async function takeSlowly(incoming: IncomingMessage): Promise<number> {
   let parts = 0
-  for await (const one of readParts(incoming)) {
+  for await (const one of readParts(incoming, limits)) {
     // As long as it takes the sender to be stopped.
     while (parts === 0 && !incoming.isPaused() && !incoming.complete) await setImmediate()
     if (parts === 0) {

@@ -22,6 +22,8 @@ export class StandIn implements AsyncDisposable {
   #resultsAsked = 0
   readonly #owed: ServerResponse[] = []
   #load: LoadEvent = { load: 0, slots: null, active: 0 }
+  /** Answers who asks for a result; without it, nobody does. */
+  onResult: ((response: ServerResponse) => void) | undefined
 
   private constructor(server: Server, port: number, instance: string) {
     this.#instance = instance
@@ -77,13 +79,13 @@ export class StandIn implements AsyncDisposable {
 
   /** Says that nothing is left of a payload. */
   tellLost(key: string): void {
-    this.#send('lost', { key, message: 'it was lost' })
+    this.send('lost', { key, message: 'it was lost' })
   }
 
   /** Says that a payload is Completed. Who asks for its result gets no answer. */
   tellEnd(key: string, id: number): void {
     const result = { sizeBytes: 1_000, sha256: '0'.repeat(64) }
-    this.#send('payload', { key, id, status: 'Completed', message: '', result })
+    this.send('payload', { key, id, status: 'Completed', message: '', result })
   }
 
   /** Ends the event streams; who asks again waits until `answerStreams`. */
@@ -128,7 +130,8 @@ export class StandIn implements AsyncDisposable {
 
   #owe(response: ServerResponse): void {
     this.#resultsAsked++
-    this.#owed.push(response)
+    if (this.onResult) this.onResult(response)
+    else this.#owed.push(response)
   }
 
   #beginStream(response: ServerResponse): void {
@@ -143,10 +146,11 @@ export class StandIn implements AsyncDisposable {
   }
 
   #tell(): void {
-    this.#send('load', this.#load)
+    this.send('load', this.#load)
   }
 
-  #send(name: string, data: unknown): void {
+  /** Sends any event. */
+  send(name: string, data: unknown): void {
     const event = `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`
     for (const stream of this.#streams) stream.write(event)
   }
