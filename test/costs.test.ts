@@ -46,8 +46,9 @@ test('a job is flushed so often, and not more', async (t) => {
   )
   if (typeof traces === 'string') return t.skip(traces)
   const [server = [], client = []] = traces
-  // The server's: a file and its three directories, three commits, the result and its directory.
-  assert.ok(server.length <= 9 * jobs, `the server flushed ${server.length} times`)
+  // The server's: a file and its three directories, three commits, the result and its directory; four
+  // commits where the machine is so slow that two steps do not come together.
+  assert.ok(server.length <= 10 * jobs, `the server flushed ${server.length} times`)
   assert.ok(server.length >= 6 * jobs, `only ${server.length} flushes of the server were seen`)
   // The client's: what is small it does not keep for long enough.
   assert.equal(client.length, 0, 'flushes of the client')
@@ -60,7 +61,7 @@ test('a job is two processes: its supervising shell and its script', async (t) =
   const traces = await watchJobs(({ client, spawner }, { directory }) =>
     Promise.all([
       Syscalls.of({ pid: spawner }, join(directory, 'spawner.trace'), calls),
-      Syscalls.of({ pid: client }, join(directory, 'client.trace'), calls),
+      Syscalls.of({ pid: client }, join(directory, 'client.trace'), ['execve']),
     ]),
   )
   if (typeof traces === 'string') return t.skip(traces)
@@ -70,7 +71,9 @@ test('a job is two processes: its supervising shell and its script', async (t) =
   // The first one's shell was there before, and its script is not seen; the last one has another made.
   const count = processes.length
   assert.ok(Math.abs(count - 2 * jobs) <= 1, `${count} processes were started`)
-  assert.deepEqual(byClient, [], 'the client itself, which is large, starts none')
+  // The client itself is large; once a second it has removed what was forgotten.
+  const others = byClient.filter(({ text }) => !text.includes('"rm"'))
+  assert.deepEqual(others, [], 'the client itself starts others')
 })
 
 test('a job with a small result is two requests to its client', async () => {

@@ -26,7 +26,7 @@ type CallOptions = {
   readonly method: Dispatcher.HttpMethod
   readonly url: string | URL
   readonly headers?: Record<string, string>
-  readonly body?: Readable
+  readonly body?: Readable | Uint8Array
   /** What its body is signed with too; without one it is signed here, if it is to be signed. */
   readonly signing?: Signing | undefined
   readonly signal?: AbortSignal

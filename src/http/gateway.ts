@@ -31,6 +31,9 @@ const neverArrived = new Set([
 /** No slot, no client at that address at all, one that does not know us, or a way that stands still. */
 const troublesOfClient = new Set([401, 404, 405, 408, 415, 503])
 
+/** A small body goes out in one piece, together with its head. */
+const smallBodyBytes = 64 * 1024
+
 /** Calls clients over HTTP. */
 export function httpGateway({ call, connections, signer }: Calls): ClientGateway {
   const isSigned = signer !== undefined
@@ -42,17 +45,23 @@ export function httpGateway({ call, connections, signer }: Calls): ClientGateway
       const signing = signer?.begin(new URL(address.uploadUrl).origin, text)
       const body = multipartBody({ [optionsPart]: text }, files, signing)
       try {
-        const response = await call({
+        const isSmall = body.sizeBytes <= smallBodyBytes
+        const content = body.content()
+        const answered = call({
           method: 'POST',
           url: address.uploadUrl,
           headers: {
             'content-type': body.contentType,
             'content-length': String(body.sizeBytes),
           },
-          body: Readable.from(watched(body.content(), onProgress), { objectMode: false }),
+          body: isSmall
+            ? Buffer.concat(await Array.fromAsync(content))
+            : Readable.from(watched(content, onProgress), { objectMode: false }),
           signing,
           signal,
         })
+        if (isSmall) onProgress({ leftBytes: body.sizeBytes, isSent: true })
+        const response = await answered
         return await readSubmitAnswer(response)
       } catch (error) {
         if (signal.aborted) throw error
