@@ -1,5 +1,7 @@
 /** Scripts that are kept apart by bubblewrap do what they did before, and end as they did. */
 import assert from 'node:assert/strict'
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { until } from './harness/lab.ts'
 import { sandboxLab, whyNoSandbox } from './harness/sandbox.ts'
@@ -76,5 +78,32 @@ test(
     await begun(deaf)
     await api.terminate(deaf)
     assert.equal((await api.ended(deaf)).status, 'Killed')
+  },
+)
+
+test(
+  'where the client is root, each payload has a user of its own',
+  { skip: skip || (process.getuid?.() !== 0 && 'not root') },
+  async () => {
+    await using lab = await sandboxLab()
+    const { api } = await lab.pair()
+    const ids = [
+      await api.upload('echo >begun; sleep 1000'),
+      await api.upload('echo >begun; sleep 1000'),
+    ]
+    const payloads = join(lab.directory, 'client', 'payloads')
+    const begun = async () => {
+      const names = (await readdir(payloads)).filter((name) => /^\d+$/.test(name))
+      const files = names.map((name) =>
+        stat(join(payloads, name, 'work', 'begun')).catch(() => null),
+      )
+      return (await Promise.all(files)).filter((stats) => stats !== null)
+    }
+    await until('both have begun', async () => (await begun()).length === 2)
+    const users = (await begun()).map(({ uid }) => uid)
+    assert.notEqual(users[0], users[1])
+    for (const uid of users) assert.ok(uid >= 1_900_000_000, `user ${uid}`)
+    for (const id of ids) await api.terminate(id)
+    for (const id of ids) assert.equal((await api.ended(id)).status, 'Killed')
   },
 )
