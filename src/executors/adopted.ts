@@ -92,6 +92,7 @@ class AdoptedExecution implements Execution {
     this.#termination.end()
     await endInside(this.#task.paths.sandbox, this.#log)
     await endLeftovers(null, this.#task.paths.tmp, this.#log)
+    await this.#termination.settled
     const { killReason } = this.#termination
     const record = readEnd(this.#task.paths)
     const exit = await finish(this.bounds, record, this.#log)

@@ -155,6 +155,7 @@ class BashExecution implements Execution {
     if (exitCode !== alreadyStarted) {
       this.#hasEnded = true
       await this.#endLeftovers(performance.now() - this.#spawnedAt)
+      await this.#termination.settled
     }
     const { killReason } = this.#termination
     const record = readEnd(this.#task.paths)

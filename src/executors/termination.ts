@@ -12,6 +12,7 @@ export class Termination {
   #isUrgent = false
   #ended = false
   #timer: NodeJS.Timeout | undefined
+  #signalling: Promise<unknown> = Promise.resolve()
 
   constructor(
     graceMs: number,
@@ -57,6 +58,14 @@ export class Termination {
     clearTimeout(this.#timer)
   }
 
+  /**
+   * Resolves when no signal is under way any more: who has died of one may be seen to have before
+   * it is known that it was reached.
+   */
+  get settled(): Promise<unknown> {
+    return this.#signalling
+  }
+
   #terminate(): void {
     if (this.#isUrgent) {
       clearTimeout(this.#timer)
@@ -74,8 +83,10 @@ export class Termination {
         if (await this.#signal(name)) this.#reached = true
       }
     }
-    all().catch((error: unknown) => {
+    const before = this.#signalling
+    const now = all().catch((error: unknown) => {
       this.#log.error({ err: error }, `a script could not be sent ${names.join(' and ')}`)
     })
+    this.#signalling = Promise.all([before, now])
   }
 }
