@@ -23,9 +23,13 @@ const refused: readonly SystemCall[] = [
   ['bpf', 'fanotify_init', 'open_by_handle_at', 'userfaultfd'] as const,
 ].flat()
 
-/** Refused with ENOSYS: programs have another way then. What clone3 is to do no filter can read. */
+/**
+ * Refused with ENOSYS: programs have another way then. What clone3 is to do no filter can read, and
+ * io_setup takes from what all of the machine has (`fs.aio-max-nr`), databases among it.
+ */
 const unknown: readonly SystemCall[] = [
   'clone3',
+  'io_setup',
   'io_uring_enter',
   'io_uring_register',
   'io_uring_setup',
@@ -36,6 +40,9 @@ const newNamespaces = 0x7e020000
 
 /** TIOCSTI types into a terminal, TIOCLINUX pastes into one. */
 const terminalInput = [0x5412, 0x541c]
+
+/** F_SETLEASE: whoever opens the file next, the client too, would wait until the lease is given up. */
+const leases = [1024]
 
 /** AF_UNIX, AF_INET, AF_INET6 and AF_NETLINK; AF_VSOCK for instance knows no network namespaces. */
 const socketFamilies = [1, 2, 10, 16]
@@ -84,14 +91,16 @@ export function seccompProgram(architecture: Architecture): Buffer {
     [give, 0, 0, fail(EPERM)],
     [give, 0, 0, allow],
   ])
-  when('ioctl', [
-    [load, 0, 0, argument(1)],
-    ...terminalInput.flatMap((request): Instruction[] => [
-      [jumpIfEqual, 0, 1, request],
-      [give, 0, 0, fail(EPERM)],
-    ]),
-    [give, 0, 0, allow],
-  ])
+  for (const [call, requests] of [['ioctl', terminalInput] as const, ['fcntl', leases] as const]) {
+    when(call, [
+      [load, 0, 0, argument(1)],
+      ...requests.flatMap((request): Instruction[] => [
+        [jumpIfEqual, 0, 1, request],
+        [give, 0, 0, fail(EPERM)],
+      ]),
+      [give, 0, 0, allow],
+    ])
+  }
   for (const call of ['socket', 'socketpair'] as const) {
     when(call, [
       [load, 0, 0, argument(0)],
