@@ -3,9 +3,10 @@
  * Each file counts for a block at least, which bounds how many there are.
  *
  * A tree is walked by descriptors, not by paths: it may be deeper than a path may be long, and may
- * change meanwhile.
+ * change meanwhile. What cannot be looked at counts as too much, for nobody knows what is in it.
  */
 import {
+  chmodSync,
   closeSync,
   constants,
   lstatSync,
@@ -15,7 +16,9 @@ import {
   readlinkSync,
   statSync,
 } from 'node:fs'
+import type { Stats } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
+import { systemCode } from '../../domain/errors.ts'
 
 const leastBytes = 4096
 const blockBytes = 512
@@ -25,7 +28,11 @@ const atOnce = 200
 const restFactor = 10
 const leastRestMs = 500
 /** Deeper than this, no descriptors are left for others; what is there counts as too much. */
-const deepest = 500
+const deepest = 100
+/** Of one directory, so many directories are remembered before they are looked at. */
+const mostRemembered = 10_000
+/** open(2): nothing of it is read or written. */
+const O_PATH = 0o10000000
 
 export class DiskUse {
   readonly #directories: readonly string[]
@@ -55,32 +62,90 @@ export class DiskUse {
     return bytes
   }
 
-  async #sum(path: string, mostBytes: number, depth: number): Promise<number> {
+  async #sum(path: string | Buffer, mostBytes: number, depth: number): Promise<number> {
     if (depth > deepest) return Infinity
-    let descriptor: number
-    try {
-      const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants
-      descriptor = openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-    } catch {
-      return 0 // it is gone, or may not be read: its own size was counted
-    }
+    const descriptor = openDirectory(path)
+    if (descriptor === undefined) return 0
+    if (descriptor === 'closed') return Infinity
     let bytes = 0
     try {
       const here = `/proc/self/fd/${descriptor}`
-      using directory = opendirSync(here, { bufferSize: atOnce })
-      for (let entry = directory.readSync(); entry; entry = directory.readSync()) {
-        const inside = `${here}/${entry.name}`
-        const stats = lstatSync(inside, { throwIfNoEntry: false })
-        if (stats) bytes += Math.max(leastBytes, (stats.blocks * blockBytes) / stats.nlink)
-        if (bytes > mostBytes) return bytes
-        if (stats?.isDirectory()) bytes += await this.#sum(inside, mostBytes - bytes, depth + 1)
-        if (bytes > mostBytes) return bytes
-        if (++this.#seen % atOnce === 0) await setImmediate()
+      const inside: Buffer[] = []
+      const descend = async () => {
+        for (const one of inside.splice(0)) {
+          if (bytes <= mostBytes) bytes += await this.#sum(one, mostBytes - bytes, depth + 1)
+        }
       }
+      {
+        // Names are bytes: they need not be UTF-8.
+        const encoding = 'buffer' as BufferEncoding
+        using directory = opendirSync(here, { encoding, bufferSize: atOnce })
+        for (let entry = directory.readSync(); entry; entry = directory.readSync()) {
+          const file = Buffer.concat([
+            Buffer.from(`${here}/`),
+            entry.name as unknown as Uint8Array<ArrayBuffer>,
+          ])
+          const stats = statsOf(file)
+          if (stats === 'closed') return Infinity
+          if (stats) bytes += Math.max(leastBytes, (stats.blocks * blockBytes) / stats.nlink)
+          if (stats?.isDirectory()) inside.push(file)
+          if (inside.length === mostRemembered) await descend()
+          if (bytes > mostBytes) return bytes
+          if (++this.#seen % atOnce === 0) await setImmediate()
+        }
+      }
+      await descend()
     } finally {
       closeSync(descriptor)
     }
     return bytes
+  }
+}
+
+/**
+ * Opens a directory, also one that the script has closed to all, itself included: it is opened to its
+ * owner again.
+ *
+ * @returns `undefined` if it is gone; `closed` if it is not ours to open.
+ */
+function openDirectory(path: string | Buffer): number | 'closed' | undefined {
+  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants
+  const flags = O_DIRECTORY | O_NOFOLLOW
+  try {
+    const found = openSync(path, flags | O_PATH)
+    try {
+      const here = `/proc/self/fd/${found}`
+      const { mode } = statSync(here)
+      if ((mode & 0o500) !== 0o500) chmodSync(here, mode | 0o700)
+      return openSync(here, O_RDONLY | O_DIRECTORY)
+    } finally {
+      closeSync(found)
+    }
+  } catch (error) {
+    return ifClosed(error)
+  }
+}
+
+function statsOf(file: Buffer): Stats | 'closed' | undefined {
+  try {
+    return lstatSync(file)
+  } catch (error) {
+    return ifClosed(error)
+  }
+}
+
+/** @throws the error, if it is none of what scripts make of their files. */
+function ifClosed(error: unknown): 'closed' | undefined {
+  switch (systemCode(error)) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+    case 'ELOOP':
+      return undefined
+    case 'EACCES':
+    case 'EPERM':
+      return 'closed'
+    default:
+      throw error
   }
 }
 
