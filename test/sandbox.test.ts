@@ -36,6 +36,24 @@ test('a script in a sandbox has its files, its places and its environment', { sk
 })
 
 test(
+  'programs find what they have in /etc, and whom the system knows to be root',
+  { skip },
+  async () => {
+    await using lab = await sandboxLab()
+    const { api } = await lab.pair()
+    const job = await api.run(
+      `set -e; grep ^ID= /etc/os-release; getent passwd 0 | cut -d: -f1; getent group root | cut -d: -f3
+       find /usr/lib/jvm/*/conf /usr/lib/jvm/*/lib -xtype l -lname '/etc/java*' 2>/dev/null || :
+       ! command -v java >java.txt || java -version`,
+    )
+    assert.equal(job.status, 'Completed', job.message)
+    const files = await api.files(job.id)
+    const stdout = files.get('.orchestrator/stdout.log')?.content.toString()
+    assert.match(stdout ?? '', /^ID=.*\nroot\n0\n$/)
+  },
+)
+
+test(
   'a script in a sandbox ends with its own exit code, and its times count',
   { skip },
   async () => {

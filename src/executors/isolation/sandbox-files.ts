@@ -27,8 +27,12 @@ export async function writeSandboxFiles(view: View): Promise<void> {
       .map((word) => `${word}\0`)
       .join(''),
     filter: seccompProgram(process.arch as Architecture),
-    passwd: `${name}:x:${id}:${id}::${inside.home}:/bin/bash\nnobody:x:65534:65534::/:/bin/false\n`,
-    group: `${name}:x:${id}:\nnogroup:x:65534:\n`,
+    passwd: [
+      'root:x:0:0::/root:/bin/false\n',
+      `${name}:x:${id}:${id}::${inside.home}:/bin/bash\n`,
+      'nobody:x:65534:65534::/:/bin/false\n',
+    ].join(''),
+    group: `root:x:0:\n${name}:x:${id}:\nnogroup:x:65534:\n`,
     'nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files dns\nservices: files\n',
     hosts: `127.0.0.1 localhost ${hostname()}\n::1 localhost\n`,
   }

@@ -1,5 +1,6 @@
 /** What a script sees of the system, as arguments of bubblewrap that are the same for all scripts. */
-import { existsSync, lstatSync, readlinkSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, readlinkSync } from 'node:fs'
+import { join } from 'node:path'
 
 /** Where a script finds what is its own; the same at every client, in every attempt. */
 export const inside = { work: '/work', home: '/home/job', tmp: '/tmp' } as const
@@ -9,15 +10,28 @@ export const insideUser = { name: 'job', id: 1000 } as const
 
 const programs = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32']
 
-/** What programs read of /etc that tells nothing of this machine's users, networks or secrets. */
+/** What programs below /usr read or link to elsewhere, and that tells nothing of this machine's users, networks or secrets. */
 const settings = [
   ['/etc/ld.so.cache', '/etc/ld.so.conf', '/etc/ld.so.conf.d', '/etc/alternatives'],
   ['/etc/ssl/certs', '/etc/ssl/openssl.cnf', '/etc/ca-certificates', '/etc/ca-certificates.conf'],
   ['/etc/pki/tls/certs', '/etc/pki/tls/cert.pem', '/etc/pki/ca-trust', '/etc/crypto-policies'],
   ['/etc/localtime', '/etc/timezone', '/etc/locale.alias', '/etc/mime.types', '/etc/magic'],
-  ['/etc/fonts', '/etc/R', '/etc/perl', '/etc/python3', '/etc/openmpi', '/etc/gdal'],
+  ['/etc/os-release', '/etc/lsb-release', '/etc/fonts', '/etc/groff', '/etc/X11/rgb.txt'],
+  ['/etc/R', '/etc/perl', '/etc/python3', '/etc/openmpi', '/etc/gdal', '/etc/OpenCL'],
+  ['/etc/texmf', '/etc/ghostscript', '/var/lib/texmf', '/var/lib/ghostscript'],
   ['/etc/protocols', '/etc/services', '/etc/papersize', '/etc/bash.bashrc', '/etc/profile.d'],
 ].flat()
+
+/** Where /usr/lib/jvm of Debian, and of Fedora, links to. */
+function javaSettings(): string[] {
+  return ['/etc', '/etc/java']
+    .filter((path) => existsSync(path))
+    .flatMap((directory) =>
+      readdirSync(directory)
+        .filter((name) => /^java-.*openjdk/.test(name))
+        .map((name) => join(directory, name)),
+    )
+}
 
 /** What a script that may use the network needs to find others by their names. */
 export const networkSettings = ['/etc/resolv.conf', '/etc/gai.conf', '/etc/host.conf']
@@ -42,7 +56,9 @@ export function systemView({ filesDirectory, bindRo, bindDev, hidden }: View): s
     programs.flatMap(bindProgram),
     ['/etc', '/home', '/run', '/var'].flatMap((path) => ['--perms', '0755', '--dir', path]),
     ['--symlink', inside.tmp, '/var/tmp'],
-    settings.filter((path) => existsSync(path)).flatMap((path) => bind(path)),
+    [...settings, ...javaSettings()]
+      .filter((path) => existsSync(path))
+      .flatMap((path) => bind(path)),
     own.flatMap((name) => bind(`${filesDirectory}/${name}`, `/etc/${name}`)),
     existsSync(hardware) ? bind(hardware) : [],
     ['--proc', '/proc', '--dev', '/dev', '--perms', '1777', '--tmpfs', '/dev/shm'],
