@@ -27,6 +27,11 @@ const atATime = 64
 /** So many entries that were left out are told one by one. */
 const mostTold = 1_000
 
+/** A log is cut there, whatever its script may write: it may be a hole of a terabyte. */
+const mostLogBytes = 1024 ** 3
+/** So much of each log is packed where there was no room left for any. */
+const leastLogBytes = 1024 ** 2
+
 /** How much may be packed: sizes as the files have them, holes included, and entries. */
 export type PackLimits = { readonly mostBytes: number; readonly mostEntries: number }
 
@@ -108,7 +113,7 @@ class Packing {
   async *#addFile(path: string, file: string, kind: 'file' | 'own'): AsyncGenerator<Uint8Array> {
     const opened = this.#open(path, file, kind)
     if (!opened) return
-    const { descriptor, sizeBytes, ...rest } = opened
+    const { descriptor, sizeBytes, isCut, ...rest } = opened
     const head = { name: entryName(path), ...rest }
     if (sizeBytes <= smallFileBytes) {
       yield this.#zip.small(head, readWhole(descriptor, sizeBytes))
@@ -120,8 +125,9 @@ class Packing {
       end: sizeBytes - 1,
       highWaterMark: readBytes,
     })
+    const notice = isCut ? cutNotice(sizeBytes) : Buffer.alloc(0)
     try {
-      yield* this.#zip.large(head, content, sizeBytes)
+      yield* this.#zip.large(head, followed(content, notice), sizeBytes + notice.byteLength)
     } finally {
       content.destroy() // whoever left may have done so before anything was read
     }
@@ -141,14 +147,21 @@ class Packing {
       this.#leaveOut(path, 'changed while it was packed')
       return undefined
     }
-    const { size: sizeBytes, mode, mtime } = stats
+    const { size, mode, mtime } = stats
+    const sizeBytes = kind === 'own' ? Math.min(size, this.#roomForLog) : size
     this.#bytes += sizeBytes
     if (kind === 'file' && this.#bytes > this.#limits.mostBytes) {
       opened[Symbol.dispose]()
       const most = sayExactBytes(this.#limits.mostBytes)
       throw new Fault('too_large', `its files are larger than MAX_RESULT_SIZE allows (${most})`)
     }
-    return { descriptor, sizeBytes, mtime, mode: mode & 0o100777 }
+    const isCut = sizeBytes < size
+    return { descriptor, sizeBytes, isCut, mtime, mode: mode & 0o100777 }
+  }
+
+  get #roomForLog(): number {
+    const left = this.#limits.mostBytes - this.#bytes
+    return Math.min(mostLogBytes, Math.max(leastLogBytes, left))
   }
 
   /** Only so many are told: they are held in memory. */
@@ -161,6 +174,17 @@ class Packing {
     if (this.#untold === 0) return this.#leftOut
     return [...this.#leftOut, { path: '', why: `and ${this.#untold} more` }]
   }
+}
+
+/** Where a log was cut. */
+function cutNotice(mostBytes: number): Buffer {
+  const most = sayExactBytes(mostBytes)
+  return Buffer.from(`\n[job-orchestrator: cut off here, as no more than ${most} is packed]\n`)
+}
+
+async function* followed(content: AsyncIterable<Uint8Array>, end: Buffer) {
+  yield* content
+  if (end.byteLength > 0) yield end
 }
 
 /** As much of a file as there was when it was opened, or as is left of that; closes it. */

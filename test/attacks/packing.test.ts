@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { archive } from '../../src/files/archive.ts'
 import type { PackLimits } from '../../src/files/archive.ts'
@@ -45,6 +46,27 @@ test('a sparse file of a terabyte, and a ZIP bomb of many holes', async (t) => {
   const holes = await left(t, 'for i in {1..6}; do truncate -s 2M f$i; done')
   await assert.rejects(pack(holes, { mostBytes: 11 * mebibyte }), /MAX_RESULT_SIZE/)
   assert.equal((await pack(holes, { mostBytes: 12 * mebibyte })).files.size, 6)
+})
+
+test('a log of a terabyte, which is a hole', async (t) => {
+  const work = await left(t, 'printf ab > file; printf well > ../well; truncate -s 1T ../log')
+  const logs = ['well', 'log'].map((name) => ({ path: name, file: join(work, '..', name) }))
+  const limits = { mostBytes: 3 * mebibyte, mostEntries: 9 }
+  const packed = await Promise.race([
+    buffer(archive(work, () => [...logs, { path: 'again', file: join(work, '../log') }], limits)),
+    delay(30_000, undefined, { ref: false }).then(() => assert.fail('it is packed still')),
+  ])
+  const files = await readZip(packed)
+  const said = /\[job-orchestrator: cut off here, as no more than \d+ (B|MiB) is packed\]\n$/
+  assert.equal(String(files.get('well')?.content), 'well')
+  for (const [name, size] of [
+    ['log', 3 * mebibyte - 6],
+    ['again', mebibyte],
+  ] as const) {
+    const text = String(files.get(name)?.content)
+    assert.match(text.slice(-80), said)
+    assert.equal(text.lastIndexOf('\0') + 1, size)
+  }
 })
 
 test('more files than a result may have', async (t) => {
