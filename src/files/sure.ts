@@ -74,6 +74,7 @@ export function whyNot(error: unknown): string {
       return changed
     case 'EACCES':
     case 'EPERM':
+    case 'EAGAIN': // somebody has a lease on it
     case 'ENXIO':
     case 'ENAMETOOLONG':
       return `cannot be read (${systemCode(error)})`

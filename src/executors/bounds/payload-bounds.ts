@@ -11,6 +11,8 @@ import { cut, cutForGood } from './output.ts'
 
 /** Between two looks at what may grow fast. */
 const lookEveryMs = 200
+/** So many looks in a row may find a log that is too large and held by its script. */
+const mostHeldLooks = 5
 /** Between two looks at CPU time alone, which cannot pass faster than the CPUs allow. */
 const longestPauseMs = 10_000
 
@@ -21,6 +23,7 @@ export class PayloadBounds {
   readonly #endedBy: Enforcement['end']
   readonly #disk: DiskUse
   #peakMemoryBytes = 0
+  #heldLooks = 0
 
   constructor(
     paths: PayloadPaths,
@@ -52,7 +55,8 @@ export class PayloadBounds {
   async look(session: number): Promise<{ passed: LimitName | undefined; pauseMs: number }> {
     const { memoryBytes, cpuTimeMs, processes, diskBytes, outputBytes } = this.limits
     if (outputBytes) {
-      for (const log of this.#logs) cut(log, outputBytes.most)
+      const held = this.#logs.filter((log) => !cut(log, outputBytes.most))
+      this.#heldLooks = held.length === 0 ? 0 : this.#heldLooks + 1
     }
     const isSummed = [memoryBytes, cpuTimeMs, processes].some((limit) => limit?.by === 'watching')
     const sum = isSummed ? sumOf(session) : undefined
@@ -69,6 +73,7 @@ export class PayloadBounds {
     if (processes?.by === 'watching' && sum && passes('processes', sum.threads - 1)) {
       return { passed: 'processes', pauseMs }
     }
+    if (this.#heldLooks >= mostHeldLooks) return { passed: 'outputBytes', pauseMs }
     if (passes('cpuTimeMs', cpuMs)) return { passed: 'cpuTimeMs', pauseMs }
     if (diskBytes && passes('diskBytes', await this.#diskBytes(session, diskBytes.most, sum))) {
       return { passed: 'diskBytes', pauseMs }
