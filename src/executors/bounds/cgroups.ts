@@ -95,7 +95,10 @@ export class Cgroups {
     const directory = v1.pids ?? v2
     if (directory === undefined) return []
     const listed = nested(directory).map((one) => readIn(one, 'cgroup.procs') ?? '')
-    return listed.flatMap((text) => text.split('\n').filter(Boolean).map(Number))
+    const pids = listed.flatMap((text) => text.split('\n').map(Number))
+    // 0 is one that cannot be seen from here (of another PID namespace); as a process to signal it is
+    // the client's own group.
+    return pids.filter((pid) => pid > 0)
   }
 
   /** Of all that is and was in them; `undefined` where it is not counted. */

@@ -21,8 +21,11 @@ const at = { parent: 1, session: 3, times: [11, 12, 13, 14], threads: 17 } as co
 /**
  * All processes in a session, and all that come from them: a sandbox is in another session, and all
  * that is in it comes from one process.
+ *
+ * @param session 0 where it is not known: the kernel's own threads are in that.
  */
 export function sumOf(session: number): Sum {
+  if (session <= 0) return { pids: [], threads: 0, cpuMs: 0, memoryBytes: 0 }
   const all = new Map<number, readonly string[]>()
   for (const pid of readdirSync('/proc').map(Number)) {
     const text = pid > 0 ? readProc(`/proc/${pid}/stat`) : undefined
