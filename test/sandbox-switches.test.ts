@@ -1,11 +1,12 @@
 /** What the operator lets scripts see and use, and what becomes of it when something is in the way. */
 import assert from 'node:assert/strict'
-import { chmod, mkdir, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, rename, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import type { ClientHealth } from '../src/domain/protocol.ts'
 import { Api } from './harness/api.ts'
 import { until } from './harness/lab.ts'
 import { Pair } from './harness/pair.ts'
@@ -55,19 +56,40 @@ test('a service of ALLOW_NETWORK reaches the network, and no other', { skip }, a
   assert.equal(isolation.network, true)
 })
 
-test('a sandbox that cannot be made is not the script’s fault', { skip }, async () => {
-  await using lab = await sandboxLab()
-  const { api } = await lab.pair()
-  assert.equal((await api.run('exit 0')).status, 'Completed')
-  const view = join(lab.directory, 'client', 'payloads', 'sandbox', 'view')
-  await writeFile(view, '--no-such-option\0')
-  const job = await api.run('exit 1')
-  assert.equal(job.status, 'Failed')
-  assert.match(
-    job.message,
-    /^run\.sh could not be started: its sandbox \(bubblewrap\) could not be made; stderr: bwrap: /,
-  )
-})
+test(
+  'a sandbox that cannot be made is lost, and no payload is taken until it can',
+  { skip },
+  async () => {
+    await using lab = await sandboxLab()
+    const software = join(lab.directory, 'software')
+    const away = join(lab.directory, 'away')
+    await mkdir(software)
+    const { api, client } = await lab.pair({}, { args: ['--bind-ro', software] })
+    await rename(software, away)
+    const id = await api.upload('exit 0')
+    await client.program.line(({ msg }) =>
+      /^scripts cannot be isolated: bwrap: .*: no new/.test(msg),
+    )
+    const lost =
+      /^payload \d+ is lost: run\.sh could not be started: its sandbox .*; stderr: bwrap: /
+    assert.ok(
+      client.program.lines.some(({ msg }) => lost.test(msg)),
+      client.program.said,
+    )
+    const response = await fetch(`${client.address}/health`)
+    const { status, isolation } = (await response.json()) as ClientHealth
+    assert.deepEqual([response.status, status, isolation.by], [503, 'unavailable', 'bwrap'])
+    assert.match(isolation.trouble ?? '', /^scripts cannot be isolated: bwrap: /)
+    const body = new FormData()
+    body.append('file', new Blob(['exit 0']), 'run.sh')
+    const refused = await fetch(`${client.address}/submit`, { method: 'POST', body })
+    assert.equal(refused.status, 503)
+    await rename(away, software)
+    const job = await api.ended(id)
+    assert.equal(job.status, 'Completed', job.message)
+    assert.equal((await fetch(`${client.address}/health`)).status, 200)
+  },
+)
 
 test(
   'a script in a sandbox outlives its client, and the next one can end it',

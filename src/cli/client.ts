@@ -11,11 +11,13 @@ import { instanceIn } from '../client/instance.ts'
 import { LoadMeter } from '../client/load.ts'
 import { recover } from '../client/recover.ts'
 import type { ClientRoom } from '../client/room.ts'
+import { SandboxWatch } from '../client/sandbox-watch.ts'
 import { Runner } from '../client/runner.ts'
 import { SmallResults } from '../client/small-results.ts'
 import type { ClientConfig } from '../config/config.ts'
 import { UploadSlots } from '../domain/upload-slots.ts'
 import { bashExecutor } from '../executors/bash.ts'
+import { whyNot } from '../executors/isolation/trial.ts'
 import { Bounds, describeEnforcement } from '../executors/bounds/bounds.ts'
 import { readBootId } from '../executors/processes.ts'
 import { FreeSpace } from '../files/free-space.ts'
@@ -85,6 +87,8 @@ export async function startClient(
   const place = { name: 'DATA_PATH', directory: resolve(dataPath) }
   const space = starts.use(new FreeSpace([place], config.minFreeSpaceBytes, onSpace))
   space.look()
+  const trySandbox = async () => whyNot(isolation, files.sandboxDirectory)
+  const sandbox = starts.use(new SandboxWatch(trySandbox, log))
   const bounds = new Bounds(resolve(dataPath), config.cgroups === 'auto')
   const context = {
     store,
@@ -95,6 +99,7 @@ export async function startClient(
     drain,
     contacts: new Contacts(),
     space,
+    sandbox,
     log,
     bootId,
     instance,

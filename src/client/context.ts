@@ -11,6 +11,7 @@ import type { PayloadStore } from '../store/payloads.ts'
 import type { Contacts } from './contacts.ts'
 import type { Drain } from './drain.ts'
 import type { EventHub } from './events.ts'
+import type { SandboxWatch } from './sandbox-watch.ts'
 import type { SmallResults } from './small-results.ts'
 
 /** What the steps of a payload's life work on. */
@@ -26,6 +27,8 @@ export type ClientContext = {
   readonly contacts: Contacts
   /** Whether there is room for more payloads. */
   readonly space: Pick<FreeSpace, 'look' | 'demand' | 'shortage'>
+  /** Whether scripts can be isolated. */
+  readonly sandbox: Pick<SandboxWatch, 'trouble' | 'demand' | 'doubt'>
   readonly log: Log
   /** As which instance servers know this client; see `instance.ts`. */
   readonly instance: string

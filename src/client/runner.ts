@@ -212,7 +212,7 @@ export class Runner {
   }
 
   async #follow({ id }: Payload, execution: Execution): Promise<void> {
-    const { store, files, events, drain, log } = this.#context
+    const { store, sandbox } = this.#context
     this.#executions.set(id, execution)
     const running = store.change(id, 'Running', 'Running', { pid: execution.pid })
     if (!running) throw new Error(`payload ${id} runs, but is not Running`)
@@ -227,18 +227,28 @@ export class Runner {
     if (this.#abandoned.has(id)) return
     crashPoint(exit === 'lost' ? 'vanished: seen' : 'end: seen')
     if (exit === 'lost') {
-      const message = 'its supervising shell vanished without an exit code'
-      log.error({ payload: id }, `payload ${id} is lost: ${message}`)
-      await this.#refuse(running)
-      crashPoint('vanished: refused')
-      store.remove(id)
-      await files.remove(id)
-      crashPoint('vanished: removed')
-      events.tellLost(running, message)
-      drain.look()
-      return
+      return this.#lose(running, 'its supervising shell vanished without an exit code')
     }
     const verdict = await this.#explain(id, judge(exit, running.killReason))
+    if (exit.trouble !== undefined && exit.killReason === null) {
+      sandbox.doubt()
+      // A server of 2.2.3 knows no other attempt.
+      if (running.origin) return this.#lose(running, verdict.message)
+    }
     await pack(this.#context, running, verdict, exit, this.#stopping.signal)
+  }
+
+  /** Another attempt may succeed, somewhere else. */
+  async #lose(payload: Payload, message: string): Promise<void> {
+    const { store, files, events, drain, log } = this.#context
+    const { id } = payload
+    log.error({ payload: id }, `payload ${id} is lost: ${message}`)
+    await this.#refuse(payload)
+    crashPoint('vanished: refused')
+    store.remove(id)
+    await files.remove(id)
+    crashPoint('vanished: removed')
+    events.tellLost(payload, message)
+    drain.look()
   }
 }

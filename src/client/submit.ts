@@ -68,6 +68,7 @@ export async function submit(
       } else {
         if (!origin) submission.refuseIfDraining()
         if (!origin) room.space.demand()
+        if (!origin) room.sandbox.demand()
         if (!origin && isMarkerName(part.filename)) throw mistaken()
         const content = limited(part.content, left, tooLarge(room), abort.signal)
         await open().add(pathOf(part), content)
@@ -163,6 +164,7 @@ function claimKey(
   }
   submission.refuseIfDraining()
   if (shortage !== undefined) throw new Fault('no_space', shortage)
+  room.sandbox.demand()
   if (!room.runner.hasFreeSlot(room.receiving.size)) throw new Fault('busy', 'no slot is free')
   return undefined
 }

@@ -79,7 +79,7 @@ export type Exit = {
   readonly killReason: string | null
   /** User and system time of the script and of all that it waited for; `null` if not known. */
   readonly cpuSeconds: number | null
-  /** Why it never started, where that is known. */
+  /** Why it never started, where that is no fault of its own. */
   readonly trouble?: string
   /** `undefined` when it never started. */
   readonly usage?: Usage

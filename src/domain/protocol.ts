@@ -311,7 +311,8 @@ export const ClientHealth = Type.Object(
             'As whom scripts run: "the client\'s", "one per payload", or whom RUN_AS names.',
         }),
         trouble: Type.Union([Type.String(), Type.Null()], {
-          description: 'Why there is no isolation, where nobody said that there is to be none.',
+          description:
+            'Why there is no isolation where there is to be; with "bwrap" no payloads are taken meanwhile.',
         }),
       },
       { description: 'How scripts are kept apart.' },

@@ -9,7 +9,7 @@ import type { ClientSteps } from './steps.ts'
 const nothingKnown = { active: 0, unfetched: 0, kept: 0 }
 
 export function healthRoutes(app: App, steps: ClientSteps): void {
-  const { store, instance, meter, slots, drain, space, isolation, enforcement, log } = steps
+  const { store, instance, meter, slots, drain, space, sandbox, enforcement, log } = steps
   app.get('/', { schema: { response: { ...general, 200: message('There is.') } } }, () => ({
     message: 'pong',
   }))
@@ -21,7 +21,10 @@ export function healthRoutes(app: App, steps: ClientSteps): void {
         response: {
           ...general,
           200: json(shared<ClientHealth>('ClientHealth'), 'All is well.'),
-          503: json(shared<ClientHealth>('ClientHealth'), 'The table of payloads does not answer.'),
+          503: json(
+            shared<ClientHealth>('ClientHealth'),
+            'The table of payloads does not answer, or scripts cannot be isolated.',
+          ),
         },
       },
     },
@@ -29,10 +32,14 @@ export function healthRoutes(app: App, steps: ClientSteps): void {
       const { draining } = drain
       const lowSpace = space.look() !== undefined
       const load = meter.percent
+      const trouble = sandbox.trouble ?? steps.isolation.trouble
+      const isolation = { ...steps.isolation, trouble }
       const known = { instance, load, slots, draining, lowSpace, isolation, enforcement }
       try {
         store.check()
-        return await reply.send({ status: 'ok', database: 'ok', ...known, ...drain.left })
+        const status = sandbox.trouble === undefined ? 'ok' : 'unavailable'
+        reply.code(status === 'ok' ? 200 : 503)
+        return await reply.send({ status, database: 'ok', ...known, ...drain.left })
       } catch (error) {
         log.error({ err: error }, `the table of payloads does not answer: ${messageOf(error)}`)
         const bad = 'unavailable' as const
