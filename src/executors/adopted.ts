@@ -1,5 +1,6 @@
 /** A script whose supervising shell was started by an earlier process of ours. */
 import { watch } from 'node:fs'
+import type { FSWatcher } from 'node:fs'
 import type { Exit } from '../domain/payload.ts'
 import type { Log } from '../log.ts'
 import type { Bounds } from './bounds/bounds.ts'
@@ -110,15 +111,24 @@ class AdoptedExecution implements Execution {
         reject(error)
       }
     }
-    const watcher = watch(this.#task.paths.directory, look)
-    watcher.on('error', look)
+    const watcher = this.#watch(look)
     const timer = setInterval(look, lookEveryMs)
     try {
       look()
       await promise
     } finally {
       clearInterval(timer)
-      watcher.close()
+      watcher?.close()
+    }
+  }
+
+  /** A user has so and so many of these, and a script can take them all: then the timer has to do. */
+  #watch(look: () => void): FSWatcher | undefined {
+    try {
+      return watch(this.#task.paths.directory, look).on('error', look)
+    } catch (error) {
+      this.#log.warn({ err: error }, 'a script that runs is looked at each second, not watched')
+      return undefined
     }
   }
 

@@ -10,7 +10,7 @@ import type { Launch } from './isolation/isolation.ts'
  * words, then nothing; or nothing at once), then variables of the script's environment as `NAME=VALUE`,
  * then nothing, then what bounds the script, as commands of builtins alone, each ended by a NUL. A shell
  * that is not told all of it is not needed, and ends. It answers with
- * the process group of the script.
+ * the process group of the script. Whatever else the daemon was given when it was started is closed.
  *
  * The exit record gets its place on the disk at the start, so that a script that fills the disk can
  * still be seen to end. Where there is no room for it, the script is not started. Until the end it
@@ -23,6 +23,10 @@ import type { Launch } from './isolation/isolation.ts'
 export const supervisor = `
 trap : PIPE
 exec 2>/dev/null
+for inherited in "/proc/$$/fd/"*; do
+  inherited=\${inherited##*/}
+  ((inherited > 3)) && exec {inherited}>&-
+done
 read -r stat <"/proc/$$/stat"
 set -- \${stat##*) }
 started=\${20}
@@ -83,5 +87,8 @@ export function taskText(
 ): string {
   const apart = launch ? [launch.note, launch.filesDirectory, ...launch.words, ''] : ['']
   const pairs = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
-  return [directory, ...apart, ...pairs, '', bounds].map((word) => `${word}\0`).join('')
+  const words = [directory, ...apart, ...pairs, '', bounds]
+  // What follows it would be taken for something else, in the end for commands.
+  if (words.some((word) => word.includes('\0'))) throw new Error('a NUL in what a shell is told')
+  return words.map((word) => `${word}\0`).join('')
 }

@@ -8,21 +8,23 @@ import { syncDirectory } from './durable.ts'
  *
  * Node's own `recursive` tries for ever where a directory is there but nothing can be made in it
  * for a reason called ENOENT, as in /proc.
+ *
+ * @param mode of the directory itself, as far as the umask lets it.
  */
-export function makeDirectories(directory: string): void {
+export function makeDirectories(directory: string, mode = 0o777): void {
   try {
-    makeOne(directory)
+    makeOne(directory, mode)
   } catch (error) {
     if (systemCode(error) !== 'ENOENT' || dirname(directory) === directory) throw error
     makeDirectories(dirname(directory))
-    makeOne(directory)
+    makeOne(directory, mode)
   }
 }
 
 /** It may be there, or another one may have made it meanwhile. */
-function makeOne(directory: string): void {
+function makeOne(directory: string, mode: number): void {
   try {
-    mkdirSync(directory)
+    mkdirSync(directory, mode)
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw error
   }

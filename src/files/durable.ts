@@ -105,10 +105,10 @@ export async function renameDurably(from: string, to: string): Promise<void> {
   await syncDirectory(dirname(to))
 }
 
-/** Writes a small file and flushes it, or leaves none; its name is not durable yet. */
+/** Writes a small file of ours and flushes it, or leaves none; its name is not durable yet. */
 export async function writeFlushed(path: string, text: string): Promise<void> {
   try {
-    const file = NewFile.open(path)
+    const file = NewFile.open(path, false, 0o600)
     try {
       await file.write(Buffer.from(text))
       await file.flush()

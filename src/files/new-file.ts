@@ -38,8 +38,8 @@ export class NewFile {
    * @param mustBeNew whether it must not be there yet.
    * @throws an error of the system.
    */
-  static open(path: string, mustBeNew = false): NewFile {
-    return new NewFile(openSync(path, mustBeNew ? 'wx' : 'w', 0o644))
+  static open(path: string, mustBeNew = false, mode = 0o644): NewFile {
+    return new NewFile(openSync(path, mustBeNew ? 'wx' : 'w', mode))
   }
 
   get sizeBytes(): number {

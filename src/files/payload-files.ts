@@ -139,7 +139,7 @@ export class PayloadFiles implements AsyncDisposable {
     try {
       makeDirectories(home)
       makeDirectories(tmp)
-      if (!workspace.isDurable) writeFileSync(file, text)
+      if (!workspace.isDurable) writeFileSync(file, text, { mode: 0o600 })
       // It has its name there at once, which is flushed together with the others.
       else await all([writeFlushed(file, text), workspace.flush()])
       crashPoint('submit: manifest written')

@@ -48,6 +48,8 @@ export class Workspace {
   ): Workspace {
     const root = join(directory, within)
     try {
+      // What a script makes may be for everybody to run, as its user.
+      makeDirectories(directory, 0o700)
       makeDirectories(root)
     } catch (error) {
       throw asFault(error)

@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { crashPoint } from '../../crash-points.ts'
 import { messageOf } from '../../domain/errors.ts'
 import type { ClientMemory } from '../client-memory.ts'
-import { StoreError } from './database.ts'
+import { StoreError, createPrivately } from './database.ts'
 import { DatabaseGuard } from './guard.ts'
 import type { OnBroken } from './guard.ts'
 import { integer, text } from './rows.ts'
@@ -39,6 +39,7 @@ create index if not exists refused_keys_at on refused_keys (at_ms);
  */
 export function openClientMemory(path: string, onBroken: OnBroken = () => {}): ClientMemory {
   try {
+    createPrivately(path)
     const database = new DatabaseSync(path)
     database.exec('pragma journal_mode = wal; pragma synchronous = full;')
     database.exec(schema)

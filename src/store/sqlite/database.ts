@@ -49,6 +49,7 @@ export function openDatabase(path: string): DatabaseSync {
   refuseForeign(path)
   let database: DatabaseSync | undefined
   try {
+    createPrivately(path)
     database = new DatabaseSync(path, { timeout: openWithinMs })
     database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on;')
     checkIntegrity(database, path)
@@ -60,6 +61,16 @@ export function openDatabase(path: string): DatabaseSync {
     if (error instanceof StoreError) throw error
     throw new StoreError(`cannot use the database ${path}: ${messageOf(error)}`, { cause: error })
   }
+}
+
+/**
+ * Makes an empty database that its user alone can read, if there is none: it has what others on the
+ * machine could use, such as the keys of attempts. SQLite makes what stands beside it likewise.
+ *
+ * @throws an error of the system.
+ */
+export function createPrivately(path: string): void {
+  if (path !== ':memory:' && !existsSync(path)) closeSync(openSync(path, 'a', 0o600))
 }
 
 /**
