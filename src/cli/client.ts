@@ -31,7 +31,7 @@ import { openPayloadStore } from '../store/sqlite/payloads.ts'
 import { endProgram } from './end-program.ts'
 import { refuseExposure } from './exposure.ts'
 import type { Exposure } from './exposure.ts'
-import { chooseIsolation } from './isolation.ts'
+import { chooseIsolation, logIsolation } from './isolation.ts'
 import { closeApp, listen } from './listen.ts'
 import type { Running } from './running.ts'
 import { starting } from './start-error.ts'
@@ -65,7 +65,7 @@ export async function startClient(
     return starts.use(openClientMemory(files.memoryFile, endProgram))
   })
   crashPoint('open: memory made')
-  const { isolation, told } = await chooseIsolation(config, files, log)
+  const { isolation, told } = await chooseIsolation(config, files)
   const store = starts.use(openPayloadStore())
   const meter = starts.use(new LoadMeter())
   const receiving: ClientRoom['receiving'] = new Map()
@@ -139,6 +139,7 @@ export async function startClient(
     { instance },
     `payloads in ${resolve(dataPath, 'payloads')}, ${slots ?? 'any number'} at once`,
   )
+  logIsolation(told, log)
   log.info({ enforcement: bounds.enforcement }, describeEnforcement(bounds.enforcement))
   if (!existsSync('/proc/self/stat')) {
     log.warn('/proc is not mounted: a script that runs when the client stops is not found again')

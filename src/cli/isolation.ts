@@ -33,9 +33,8 @@ const isRoot = process.getuid?.() === 0
 export async function chooseIsolation(
   config: ClientConfig,
   files: PayloadFiles,
-  log: Log,
 ): Promise<ChosenIsolation> {
-  if (config.isolation === 'none') return useNone(config, files, log, null)
+  if (config.isolation === 'none') return useNone(config, files, null)
   const { allowNetwork, runAs } = config
   const filesDirectory = files.sandboxDirectory
   const isolation: Isolation = {
@@ -48,11 +47,7 @@ export async function chooseIsolation(
   const hidden = hiddenPaths(config)
   await writeSandboxFiles({ ...config, filesDirectory, hidden })
   const trouble = await whyNot(isolation, filesDirectory)
-  if (trouble === undefined) {
-    const told = tell(isolation, null)
-    log.info({ isolation: told }, `scripts are isolated by bubblewrap: ${say(told)}`)
-    return { isolation, told }
-  }
+  if (trouble === undefined) return { isolation, told: tell(isolation, null) }
   const cannot = `scripts cannot be isolated: ${trouble}`
   if (config.isolation === 'bwrap') throw new StartError(cannot)
   if (await isReachedByOthers(config)) {
@@ -60,14 +55,13 @@ export async function chooseIsolation(
       `${cannot}. Where others than this machine reach the client, say so: ISOLATION=none`,
     )
   }
-  return useNone(config, files, log, trouble)
+  return useNone(config, files, trouble)
 }
 
 /** @param trouble why there is none; `null`: it was asked for. */
 async function useNone(
   { runAs }: ClientConfig,
   files: PayloadFiles,
-  log: Log,
   trouble: string | null,
 ): Promise<ChosenIsolation> {
   const isolation: Isolation = { ...noIsolation, runAs }
@@ -75,11 +69,15 @@ async function useNone(
   if (inTheWay !== undefined) {
     throw new StartError(`scripts cannot run as ${runAs?.name ?? ''} (RUN_AS): ${inTheWay}`)
   }
-  const told = tell(isolation, trouble)
-  const what = `scripts are not isolated: ${say(told)}`
-  if (trouble === null) log.info({ isolation: told }, what)
-  else log.warn({ isolation: told }, `${what}; ${trouble}`)
-  return { isolation, told }
+  return { isolation, told: tell(isolation, trouble) }
+}
+
+/** Says in one line what is in force, and warns where it is less than could be. */
+export function logIsolation(told: ChosenIsolation['told'], log: Log): void {
+  const isIsolated = told.by !== 'none'
+  const what = `scripts are ${isIsolated ? 'isolated by bubblewrap' : 'not isolated'}: ${say(told)}`
+  if (told.trouble === null) log.info({ isolation: told }, what)
+  else log.warn({ isolation: told }, `${what}; ${told.trouble}`)
 }
 
 function tell(
