@@ -109,8 +109,12 @@ export class Subject {
 
   /** @throws AssertionError if it has ended, or has said that something went wrong. */
   #assertAlive(): void {
-    const { lines, errors } = this.#up.program
-    assert.ok(!this.#hasEnded, `it has ended: ${errors}`)
+    const { child, lines, errors } = this.#up.program
+    if (this.#hasEnded) {
+      const last = lines.slice(-5).map((line) => JSON.stringify(line))
+      const how = child.exitCode ?? child.signalCode
+      throw new Error([`it has ended (${how}): ${errors}`, ...last].join('\n'))
+    }
     const news = lines.filter((line) => this.#isNews(line))
     for (const line of news) this.#toldErrors.add(line)
     const told = news.map((line) => JSON.stringify(line)).join('\n')
