@@ -88,6 +88,7 @@ class MultipartBody {
     })
     this.#parser.on('file', (field, stream, { filename }) => {
       // A form's file input that was left empty sends an empty name.
+      stream.on('error', () => {}) // told by `read`, or by nobody if it is never read
       if (filename) this.#pushFile(field ?? '', filename, stream)
       else stream.resume()
     })
@@ -153,7 +154,6 @@ class MultipartBody {
 
   #pushFile(field: string, filename: string, stream: Readable): void {
     this.#file = stream
-    stream.on('error', () => {}) // told by `read`, or by nobody if it is never read
     const { mostFiles } = this.#limits
     if (++this.#files > mostFiles) {
       stream.resume()
