@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { allOf, describeLimit, isLimitReason, limitNames, sayLimit, smaller } from './limits.ts'
+import {
+  inUnit,
+  allOf,
+  describeLimit,
+  isLimitReason,
+  limitNames,
+  sayLimit,
+  smaller,
+} from './limits.ts'
 import { endedByLimit } from './usage.ts'
 import type { Usage } from './usage.ts'
 
@@ -46,4 +54,8 @@ test('the exit code of a signal is a limit only where there is one', () => {
   const memory = { ...both, limits: { memoryBytes: disk }, hits: { memoryBytes: 1 } }
   assert.match(endedByLimit(0, memory) ?? '', /^memory limit of 1 KiB/)
   assert.equal(endedByLimit(0, both), undefined)
+})
+
+test('times are told in seconds', () => {
+  assert.deepEqual([inUnit('cpuTimeMs', 1_500), inUnit('memoryBytes', 1_500)], [1.5, 1_500])
 })

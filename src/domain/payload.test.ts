@@ -84,3 +84,23 @@ test('what ended by our signals after an earlier process was to end it was ended
 test('a key names its server', () => {
   assert.equal(serverOf(`0123456789abcdef-${'0'.repeat(32)}`), '0123456789abcdef')
 })
+
+test('a limit that ended a script is its end, and one that it met is told where it failed', () => {
+  const limits = {
+    cpuTimeMs: { most: 2_000, of: 'client', by: 'rlimit' },
+    processes: { most: 9, of: 'upload', by: 'cgroup v2' },
+  } as const
+  const hits = { processes: 1 }
+  const usage = { peakMemoryBytes: 1, bytesWritten: 1, limits, hits, endedBy: 'cgroup v2' } as const
+  const judged = (exitCode: number) =>
+    judge({ exitCode, killReason: null, cpuSeconds: 1, usage }).message
+  assert.match(judged(128 + 24), /^run\.sh was ended by its CPU time limit of 2 s/)
+  assert.match(judged(3), /^run\.sh ended with exit code 3; it reached its limit of processes of 9/)
+})
+
+test('why a script could not be started is told, where it is known', () => {
+  const notRun = { exitCode: null, killReason: null, cpuSeconds: null }
+  assert.equal(judge(notRun).message, 'run.sh could not be started')
+  const { message } = judge({ ...notRun, trouble: 'its sandbox could not be made' })
+  assert.equal(message, 'run.sh could not be started: its sandbox could not be made')
+})

@@ -31,4 +31,6 @@ test('so many of one user, and others are not held up by them', () => {
   taken[0]?.[Symbol.dispose]()
   slots.take().assign('ada')
   assert.throws(() => slots.take().assign('ada'), refusedAs('too_many'))
+  taken[2]?.[Symbol.dispose]()
+  slots.take().assign('bob')
 })

@@ -34,7 +34,7 @@ export class UploadSlots {
     return {
       assign: (userId) => {
         if (whose !== undefined) return
-        const open = this.#openOf.get(userId) ?? 0
+        const open = this.#countOf(userId)
         if (open >= this.#mostPerUser) {
           throw new Fault(
             'too_many',
@@ -47,11 +47,15 @@ export class UploadSlots {
       [Symbol.dispose]: () => {
         this.#open--
         if (whose === undefined) return
-        const left = (this.#openOf.get(whose) ?? 1) - 1
+        const left = this.#countOf(whose) - 1
         if (left > 0) this.#openOf.set(whose, left)
         else this.#openOf.delete(whose)
       },
     }
+  }
+
+  #countOf(userId: string): number {
+    return this.#openOf.get(userId) ?? 0
   }
 }
 
