@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { systemView } from './system-view.ts'
 
@@ -20,6 +23,20 @@ test('what is the client’s own is hidden where scripts would see it, and nowhe
   assert.ok(words.indexOf('/usr/bin') > words.indexOf('/usr'))
   const etc = systemView({ ...view, bindRo: ['/etc'], hidden: ['/etc/passwd'] })
   assert.ok(has(etc, '--ro-bind', '/dev/null', '/etc/passwd'))
+})
+
+test('it is hidden where BIND_RO names it by a link, too', async (t) => {
+  const directory = await realpath(await mkdtemp(join(tmpdir(), 'job-orchestrator-test-')))
+  t.after(() => rm(directory, { recursive: true }))
+  const [real, link] = ['real', 'link'].map((name) => join(directory, name)) as [string, string]
+  await mkdir(real)
+  await writeFile(join(real, 'secret'), 'x')
+  await symlink('real', link)
+  const words = systemView({ ...view, bindRo: [link, real], hidden: [join(real, 'secret')] })
+  assert.ok(has(words, '--ro-bind', '/dev/null', join(link, 'secret')))
+  assert.ok(has(words, '--ro-bind', '/dev/null', join(real, 'secret')))
+  const all = systemView({ ...view, bindRo: [link], hidden: [real] })
+  assert.ok(has(all, '--tmpfs', link))
 })
 
 test('nothing of the system is bound to be written', () => {

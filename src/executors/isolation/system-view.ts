@@ -1,6 +1,6 @@
 /** What a script sees of the system, as arguments of bubblewrap that are the same for all scripts. */
-import { existsSync, lstatSync, readdirSync, readlinkSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync } from 'node:fs'
+import { join, relative } from 'node:path'
 
 /** Where a script finds what is its own; the same at every client, in every attempt. */
 export const inside = { work: '/work', home: '/home/job', tmp: '/tmp' } as const
@@ -45,7 +45,7 @@ export type View = {
   /** BIND_RO and BIND_DEV. */
   readonly bindRo: readonly string[]
   readonly bindDev: readonly string[]
-  /** Files and directories that no script may see, wherever they are. */
+  /** Files and directories that no script may see, by their real paths. */
   readonly hidden: readonly string[]
 }
 
@@ -65,7 +65,9 @@ export function systemView({ filesDirectory, bindRo, bindDev, hidden }: View): s
     bindDev.flatMap((path) => ['--dev-bind', path, path]),
     ['--remount-ro', '/dev'],
     bindRo.flatMap((path) => bind(path)),
-    hidden.filter((path) => isSeen(path, bindRo)).flatMap(hide),
+    hidden
+      .filter((path) => existsSync(path))
+      .flatMap((path) => placesOf(path, bindRo).flatMap((place) => hide(path, place))),
   ].flat()
 }
 
@@ -80,12 +82,18 @@ function bindProgram(path: string): string[] {
   return stats?.isDirectory() ? bind(path) : []
 }
 
-function isSeen(path: string, bindRo: readonly string[]): boolean {
-  return [...programs, ...bindRo].some((seen) => isWithin(path, seen)) && existsSync(path)
+/** Where scripts would see a path, which is a real one; a directory of BIND_RO may be a link. */
+function placesOf(path: string, bindRo: readonly string[]): string[] {
+  const places = programs.some((seen) => isWithin(path, seen)) ? [path] : []
+  for (const there of bindRo) {
+    const real = existsSync(there) ? realpathSync.native(there) : there
+    if (isWithin(path, real)) places.push(join(there, relative(real, path)))
+  }
+  return [...new Set(places)]
 }
 
-function hide(path: string): string[] {
-  return lstatSync(path).isDirectory() ? ['--tmpfs', path] : ['--ro-bind', '/dev/null', path]
+function hide(path: string, place: string): string[] {
+  return lstatSync(path).isDirectory() ? ['--tmpfs', place] : ['--ro-bind', '/dev/null', place]
 }
 
 /** Whether a path is a directory or something in it; both are absolute and normal. */
