@@ -56,7 +56,7 @@ export class DiskUse {
       bytes += await this.#sum(directory, mostBytes - bytes, 0)
       if (bytes > mostBytes) return bytes
     }
-    bytes += removedBytes(pids(), this.#directories)
+    bytes += await removedBytes(pids(), this.#directories)
     const tookMs = performance.now() - startMs
     this.#restUntilMs = performance.now() + Math.max(leastRestMs, restFactor * tookMs)
     return bytes
@@ -150,11 +150,16 @@ function ifClosed(error: unknown): 'closed' | undefined {
 }
 
 /** Files that have no name any more, and are open in some process. */
-function removedBytes(pids: readonly number[], directories: readonly string[]): number {
+async function removedBytes(
+  pids: readonly number[],
+  directories: readonly string[],
+): Promise<number> {
   const disk = statSync(directories[0] ?? '/', { throwIfNoEntry: false })?.dev
   const sizes = new Map<number, number>()
   for (const pid of pids) {
-    for (const name of namesIn(`/proc/${pid}/fd`)) {
+    for (const [index, name] of namesIn(`/proc/${pid}/fd`).entries()) {
+      // A script can have very many, and others wait.
+      if (index % atOnce === atOnce - 1) await setImmediate()
       const file = `/proc/${pid}/fd/${name}`
       try {
         if (!readlinkSync(file).endsWith(' (deleted)')) continue

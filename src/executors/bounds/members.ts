@@ -7,12 +7,11 @@ export type Sum = {
   readonly threads: number
   /** Of what is there, and of what that has waited for. */
   readonly cpuMs: number
-  /** Without what is shared with others, such as libraries. */
+  /** Without what is in files, such as libraries; what processes share counts once. */
   readonly memoryBytes: number
 }
 
 /** On all machines of ours. */
-const pageBytes = 4096
 const msPerTick = 10
 
 /** Fields of /proc/PID/stat, from the state on. */
@@ -33,17 +32,29 @@ export function sumOf(session: number): Sum {
     if (fields) all.set(pid, fields)
   }
   const pids = familyOf(all, session)
-  let [threads, ticks, pages] = [0, 0, 0]
+  let [threads, ticks, memoryBytes] = [0, 0, 0]
   for (const pid of pids) {
     const fields = all.get(pid) ?? []
     threads += Number(fields[at.threads])
     for (const index of at.times) ticks += Number(fields[index])
-    const [, resident = 0, shared = 0] = (readProc(`/proc/${pid}/statm`) ?? '')
-      .split(' ')
-      .map(Number)
-    pages += Math.max(0, resident - shared)
+    memoryBytes += memoryOf(pid)
   }
-  return { pids: [...pids], threads, cpuMs: ticks * msPerTick, memoryBytes: pages * pageBytes }
+  return { pids: [...pids], threads, cpuMs: ticks * msPerTick, memoryBytes }
+}
+
+/** Its own, and its part of what it shares with others: to find that part costs more. */
+function memoryOf(pid: number): number {
+  const status = readProc(`/proc/${pid}/status`) ?? ''
+  const [own, shared] = [kibibytes(status, 'RssAnon'), kibibytes(status, 'RssShmem')]
+  if (shared === 0) return 1024 * own
+  const parts = readProc(`/proc/${pid}/smaps_rollup`) ?? ''
+  return 1024 * (own + (parts === '' ? shared : kibibytes(parts, 'Pss_Shmem')))
+}
+
+function kibibytes(text: string, field: string): number {
+  return Number(
+    new RegExp(`^${field}: +(\\d+) kB$`, 'm').exec(text.replaceAll('\t', ' '))?.[1] ?? 0,
+  )
 }
 
 function familyOf(all: ReadonlyMap<number, readonly string[]>, session: number): Set<number> {
