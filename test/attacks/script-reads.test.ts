@@ -30,7 +30,8 @@ tryAttacks('a script that reads', [
   },
   {
     name: "who the machine's users are",
-    script: () => `grep -q '^root:' /etc/passwd && echo harm`,
+    // Inside there are root, without a name or a home of the machine's, itself and nobody.
+    script: () => `grep -qv '^root:x:0:0::\\|^job:\\|^nobody:' /etc/passwd && echo harm`,
   },
   {
     name: "the daemon's environment",
