@@ -9,8 +9,8 @@ import type { Launch } from './isolation/isolation.ts'
  * payload's directory, how the script is kept apart (the note and the directory of a `Launch`, and its
  * words, then nothing; or nothing at once), then variables of the script's environment as `NAME=VALUE`,
  * then nothing, then what bounds the script, as commands of builtins alone, each ended by a NUL. A shell
- * that is not told all of it is not needed, and ends. It answers with
- * the process group of the script. Whatever else the daemon was given when it was started is closed.
+ * that is not told all of it is not needed, and ends. It answers with the process group of the script.
+ * Whatever else the daemon was given when it was started is closed.
  *
  * The exit record gets its place on the disk at the start, so that a script that fills the disk can
  * still be seen to end. Where there is no room for it, the script is not started. Until the end it

@@ -87,15 +87,12 @@ class MultipartBody {
       this.#fail(new Fault('invalid', `there are more than ${mostFields} fields`))
     })
     this.#parser.on('file', (field, stream, { filename }) => {
-      // A form's file input that was left empty sends an empty name.
       stream.on('error', () => {}) // told by `read`, or by nobody if it is never read
+      // A form's file input that was left empty sends an empty name.
       if (filename) this.#pushFile(field ?? '', filename, stream)
       else stream.resume()
     })
-    this.#parser.on('error', (error) => {
-      const why = error instanceof Error ? error.message : String(error)
-      this.#fail(new Fault('invalid', `the multipart body is malformed: ${why}`))
-    })
+    this.#parser.on('error', (error) => this.#fail(asInvalid(error)))
     this.#parser.on('close', () => {
       this.#isWhole = true
       this.#news.resolve()
@@ -219,8 +216,7 @@ function createParser(request: IncomingMessage): busboy.Busboy {
     })
   } catch (error) {
     linger(request)
-    const why = error instanceof Error ? error.message : String(error)
-    throw new Fault('invalid', `the multipart body is malformed: ${why}`, { cause: error })
+    throw asInvalid(error)
   }
 }
 

@@ -52,9 +52,7 @@ function memoryOf(pid: number): number {
 }
 
 function kibibytes(text: string, field: string): number {
-  return Number(
-    new RegExp(`^${field}: +(\\d+) kB$`, 'm').exec(text.replaceAll('\t', ' '))?.[1] ?? 0,
-  )
+  return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1] ?? 0)
 }
 
 function familyOf(all: ReadonlyMap<number, readonly string[]>, session: number): Set<number> {
