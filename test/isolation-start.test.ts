@@ -96,12 +96,35 @@ test('without a sandbox RUN_AS counts as well', { skip: !isRoot && 'not root' },
   await using lab = await Lab.create(undefined, 'none')
   const { api, client } = await lab.pair({}, { args: ['--run-as', 'nobody'] })
   assert.equal((await healthOf(client.address)).user, 'nobody')
-  const job = await api.run('id -un; echo x >"$HOME/x" && echo y >"$TMPDIR/y" && echo z >z')
+  const job = await api.run(
+    'id -un; echo w >>/dev/stderr; echo x >"$HOME/x" && echo y >"$TMPDIR/y" && echo z >z',
+  )
   assert.equal(job.status, 'Completed', job.message)
   const files = await api.files(job.id)
   assert.equal(files.get('.orchestrator/stdout.log')?.content.toString(), 'nobody\n')
+  assert.equal(files.get('.orchestrator/stderr.log')?.content.toString(), 'w\n')
   const { isolation } = JSON.parse(String(files.get('.orchestrator/job.json')?.content)) as {
     isolation: unknown
   }
   assert.deepEqual(isolation, { by: 'none', network: true, user: 'nobody' })
 })
+
+test(
+  'root that has no other users runs its scripts as itself, in a sandbox all the same',
+  { skip: skip || (!isRoot && 'not root') },
+  async () => {
+    await using lab = await Lab.create(undefined, 'bwrap')
+    const { api, client } = await lab.pair(
+      {},
+      {
+        through: ['unshare', '--user', '--map-root-user'],
+      },
+    )
+    assert.equal((await healthOf(client.address)).user, "the client's")
+    await client.program.line(({ msg }) => msg.endsWith('as the client, which has no others here'))
+    const job = await api.run('id -un; [[ $PWD == /work ]]')
+    assert.equal(job.status, 'Completed', job.message)
+    const files = await api.files(job.id)
+    assert.equal(files.get('.orchestrator/stdout.log')?.content.toString(), 'job\n')
+  },
+)

@@ -84,6 +84,11 @@ test(
     body.append('file', new Blob(['exit 0']), 'run.sh')
     const refused = await fetch(`${client.address}/submit`, { method: 'POST', body })
     assert.equal(refused.status, 503)
+    const sight = async () => (await api.health()).services[0]?.clients[0]
+    await until('its server knows', async () => (await sight())?.noSandbox === true)
+    assert.equal((await sight())?.isolation, 'bwrap')
+    const { message } = await api.job(id)
+    assert.match(message, /all clients of service "example" that can be reached cannot isolate/)
     await rename(away, software)
     const job = await api.ended(id)
     assert.equal(job.status, 'Completed', job.message)

@@ -18,14 +18,14 @@ test('a script in a sandbox has its files, its places and its environment', { sk
   const job = await api.run({
     'run.sh':
       'pwd; id -un; env | sort >env.txt; echo a >"$TMPDIR/a"; echo b >"$HOME/b"; ' +
-      'cat a/in.txt >a/out.txt; echo warning >&2; ls /work /tmp "$HOME"; exit 0',
+      'cat a/in.txt >a/out.txt; echo warning >&2; echo also >>/dev/stderr; ls /work /tmp "$HOME"; exit 0',
     'a/in.txt': 'one\n',
   })
   assert.equal(job.status, 'Completed', `${job.message}\n${client.program.said}`)
   const files = await api.files(job.id)
   const text = (name: string) => files.get(name)?.content.toString() ?? ''
   assert.match(text('.orchestrator/stdout.log'), /^\/work\njob\n/)
-  assert.equal(text('.orchestrator/stderr.log'), 'warning\n')
+  assert.equal(text('.orchestrator/stderr.log'), 'warning\nalso\n')
   assert.equal(text('a/out.txt'), 'one\n')
   const environment = text('env.txt').trim().split('\n')
   const values = ['HOME=/home/job', 'TMPDIR=/tmp', 'LICENCE=1', 'SERVICE=example', 'LANG=C.UTF-8']

@@ -60,6 +60,8 @@ test('a job waits for a client that comes later, and is run when it comes', asyn
       older: null,
       draining: false,
       lowSpace: false,
+      noSandbox: false,
+      isolation: null,
       load: null,
       slots: null,
       active: 0,
@@ -122,6 +124,8 @@ test('/health counts what waits and what is active, and tells of each client', a
     older: false,
     draining: false,
     lowSpace: false,
+    noSandbox: false,
+    isolation: 'none',
     slots: 3,
     active: 2,
   }

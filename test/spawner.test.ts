@@ -1,7 +1,14 @@
 /** The small process beside a client that starts the scripts: what becomes of them without it. */
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { rmdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { Cgroups } from '../src/executors/bounds/cgroups.ts'
+import type { CgroupPaths } from '../src/executors/bounds/cgroups.ts'
+import { lacksCgroups } from './harness/cgroups.ts'
 import { clientAt } from './harness/client-at.ts'
 import { readStat, ageMs } from '../src/executors/processes.ts'
 import { Hold } from './harness/held.ts'
@@ -125,4 +132,55 @@ test("a time limit counts from the script's start, not from that of its shell", 
   const job = await api.ended(id)
   assert.equal(job.status, 'Completed', job.message)
   assert.equal((await api.files(id)).get('out.txt')?.content.toString(), `${ahead}\n`)
+})
+
+/** How many files a process may open; those that are open stay so. */
+async function allowFiles(pid: number, most: string): Promise<void> {
+  await promisify(execFile)('prlimit', ['--pid', String(pid), `--nofile=${most}:`])
+}
+
+test('where nothing is left to start a script with, it is started when there is', async () => {
+  await using lab = await Lab.create()
+  const { api, client } = await lab.pair()
+  await api.run('true')
+  const spawner = await spawnerOf(client)
+  await allowFiles(spawner, '3')
+  const id = await api.upload('echo $ATTEMPT > out.txt')
+  const isEnded = await api.upload('true')
+  const again = /^payload \d+: run\.sh could not be started: EMFILE.*; it is tried again$/
+  const areTriedAgain = () => client.program.lines.filter(({ msg }) => again.test(msg)).length === 2
+  await until('both are tried again', areTriedAgain)
+  assert.equal((await api.terminate(isEnded)).body.status, 'Killed')
+  await allowFiles(spawner, '1000')
+  assert.equal((await api.ended(id)).status, 'Completed')
+  assert.equal((await api.files(id)).get('out.txt')?.content.toString(), '1\n')
+  assert.equal((await api.ended(isEnded)).status, 'Killed')
+})
+
+test('a script that cannot be put into its cgroups is not started', async (t) => {
+  const missing = lacksCgroups('processes')
+  if (missing !== false) return t.skip(missing)
+  await using lab = await Lab.create()
+  const { api, client } = await lab.pair()
+  await api.run('true')
+  const ahead = await shellAhead(client)
+  process.kill(ahead, 'SIGSTOP')
+  const id = await api.upload('echo $ATTEMPT > out.txt', { fields: { max_processes: '50' } })
+  await api.reached(id, 'Running')
+  const [attempt] = (await api.job(id)).attempts
+  const payload = join(lab.directory, 'client/payloads', String(attempt?.payload))
+  const { cgroups } = JSON.parse(await readFile(join(payload, 'bounds.json'), 'utf8')) as {
+    cgroups: CgroupPaths
+  }
+  for (const directory of new Cgroups(cgroups).directories) rmdirSync(directory)
+  process.kill(ahead, 'SIGCONT')
+  assert.equal((await api.ended(id)).status, 'Completed')
+  assert.equal((await api.files(id)).get('out.txt')?.content.toString(), '2\n')
+  const { history } = await api.job(id)
+  const lost = 'run.sh could not be started: it could not be put into its cgroups'
+  assert.ok(
+    history.some(({ reason }) => reason.includes(lost)),
+    JSON.stringify(history),
+  )
+  return undefined
 })

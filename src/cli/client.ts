@@ -72,12 +72,13 @@ export async function startClient(
   const drain = new Drain(store, log, () => events.tellLoad())
   const bootId = readBootId()
   const instance = instanceIn(memory.instance, bootId)
-  const events = new EventHub(instance, store, () => ({
+  const events = new EventHub({ instance, isolation: isolation.by }, store, () => ({
     load: meter.percent,
     slots,
     active: store.count().active + receiving.size,
     draining: drain.draining,
     lowSpace: space.shortage !== undefined,
+    noSandbox: sandbox.trouble !== undefined,
   }))
   const onSpace = (shortage: string | undefined) => {
     if (shortage === undefined) log.info('there is room on the disk: payloads are taken again')
@@ -88,8 +89,9 @@ export async function startClient(
   const space = starts.use(new FreeSpace([place], config.minFreeSpaceBytes, onSpace))
   space.look()
   const trySandbox = async () => whyNot(isolation, files.sandboxDirectory)
-  const sandbox = starts.use(new SandboxWatch(trySandbox, log))
+  const sandbox = starts.use(new SandboxWatch(trySandbox, () => events.tellLoad(), log))
   const bounds = new Bounds(resolve(dataPath), config.cgroups === 'auto')
+  await starting(`cannot write to ${resolve(dataPath)}`, () => bounds.noteTrees())
   const context = {
     store,
     memory,

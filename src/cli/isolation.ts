@@ -7,6 +7,7 @@ import type { ClientHealth } from '../domain/protocol.ts'
 import { noIsolation } from '../executors/isolation/isolation.ts'
 import type { Isolation } from '../executors/isolation/isolation.ts'
 import { ownUser } from '../executors/isolation/record.ts'
+import { hasPayloadUsers } from '../executors/isolation/run-as.ts'
 import { writeSandboxFiles } from '../executors/isolation/sandbox-files.ts'
 import { whyNot } from '../executors/isolation/trial.ts'
 import type { PayloadFiles } from '../files/payload-files.ts'
@@ -40,7 +41,7 @@ export async function chooseIsolation(
   const isolation: Isolation = {
     by: 'bwrap',
     allowNetwork,
-    runAs: runAs ?? (isRoot ? 'one per payload' : null),
+    runAs: runAs ?? (isRoot && hasPayloadUsers() ? 'one per payload' : null),
     filesDirectory,
     canDisableUserNamespaces: await isKnown('--disable-userns'),
   }
@@ -98,7 +99,8 @@ function say({ by, network, user }: ClientHealth['isolation']): string {
 
 function whom(user: string): string {
   if (user !== ownUser) return user
-  return isRoot ? 'root, as the client' : 'of the client'
+  if (!isRoot) return 'of the client'
+  return hasPayloadUsers() ? 'root, as the client' : 'root, as the client, which has no others here'
 }
 
 /** Not in older versions of bubblewrap. */

@@ -11,7 +11,7 @@ const result = { sizeBytes: 1, sha256: 'a'.repeat(64) }
 
 function hub(slots: number | null) {
   const store = openPayloadStore()
-  const events = new EventHub('the-instance', store, () => {
+  const events = new EventHub({ instance: 'the-instance', isolation: 'none' }, store, () => {
     return { load: 5, slots, active: store.count().active }
   })
   const add = (id: number) =>
@@ -45,6 +45,7 @@ test('a reader gets a snapshot of its own payloads, then every change', () => {
       data: {
         protocol: 1,
         instance: 'the-instance',
+        isolation: 'none',
         load: { load: 5, slots: null, active: 1 },
         payloads: [{ key: key(1), id: 1, status: 'Prepared', message: '' }],
       },

@@ -2,7 +2,7 @@
 import { payloadEnded, serverOf } from '../domain/payload.ts'
 import type { Payload } from '../domain/payload.ts'
 import { heartbeatMs, protocolVersion } from '../domain/protocol.ts'
-import type { ClientEvent, LoadEvent, PayloadEvent } from '../domain/protocol.ts'
+import type { ClientEvent, LoadEvent, PayloadEvent, SnapshotEvent } from '../domain/protocol.ts'
 import type { PayloadStore } from '../store/payloads.ts'
 
 type Listener = (event: ClientEvent) => void
@@ -11,7 +11,7 @@ type Listener = (event: ClientEvent) => void
 const mostLosses = 1_000
 
 export class EventHub {
-  readonly #instance: string
+  readonly #about: Pick<SnapshotEvent, 'instance' | 'isolation'>
   readonly #store: PayloadStore
   readonly #load: () => LoadEvent
   readonly #listeners = new Map<Listener, string>()
@@ -20,8 +20,13 @@ export class EventHub {
   #heartbeat: NodeJS.Timeout | undefined
   #isBeatDue = false
 
-  constructor(instance: string, store: PayloadStore, load: () => LoadEvent) {
-    this.#instance = instance
+  /** @param about what is told of this client once, in each snapshot. */
+  constructor(
+    about: Pick<SnapshotEvent, 'instance' | 'isolation'>,
+    store: PayloadStore,
+    load: () => LoadEvent,
+  ) {
+    this.#about = about
     this.#store = store
     this.#load = load
   }
@@ -36,7 +41,7 @@ export class EventHub {
     const lost = [...this.#lost]
       .filter(([key]) => serverOf(key) === serverId)
       .map(([key, message]) => ({ key, message }))
-    const about = { protocol: protocolVersion, instance: this.#instance, load, payloads }
+    const about = { protocol: protocolVersion, ...this.#about, load, payloads }
     listener({ name: 'snapshot', data: { ...about, ...(lost.length > 0 && { lost }) } })
     this.#listeners.set(listener, serverId)
     this.#heartbeat ??= setInterval(() => this.#beat(), heartbeatMs)

@@ -12,6 +12,7 @@ import { Loop } from '../loop.ts'
 import { step } from './changes.ts'
 import { watchLimits } from './limits.ts'
 import { watchRuntime } from './max-runtime.ts'
+import { Scarcity, startScript } from './start-script.ts'
 import type { ClientContext } from './context.ts'
 import { ownEnvironment } from './environment.ts'
 import { pack } from './pack.ts'
@@ -162,22 +163,44 @@ export class Runner {
   }
 
   async #run(payload: Payload): Promise<void> {
-    const { executor, log, files, bootId } = this.#context
-    if (!payload.origin && !files.hasScript(payload.id)) {
-      const verdict: Verdict = { status: 'Invalid', message: noScript }
-      return pack(this.#context, payload, verdict, undefined, this.#stopping.signal)
+    const { log, files, bootId } = this.#context
+    const { id, origin } = payload
+    const { signal } = this.#stopping
+    if (!origin && !files.hasScript(id)) {
+      return pack(
+        this.#context,
+        payload,
+        { status: 'Invalid', message: noScript },
+        undefined,
+        signal,
+      )
     }
-    let execution: Execution
+    let execution: Execution | undefined
     try {
-      if (this.#waiting.delete(payload.id)) await files.noteBoot(payload.id, bootId)
-      execution = await executor.start(this.taskOf(payload))
+      if (this.#waiting.delete(id)) await files.noteBoot(id, bootId)
+      const isWanted = () => !this.#abandoned.has(id) && this.#killReason(id) === null
+      execution = await startScript(this.#context, this.taskOf(payload), isWanted, signal)
     } catch (error) {
-      log.error({ err: error, payload: payload.id }, `payload ${payload.id} could not be started`)
-      const message = `run.sh could not be started: ${messageOf(asFault(error))}`
-      const verdict = await this.#tellDisk(payload.id, { status: 'Failed', message })
-      return pack(this.#context, payload, verdict, undefined, this.#stopping.signal)
+      if (signal.aborted) throw error
+      log.error({ err: error, payload: id }, `payload ${id} could not be started`)
+      // A server of 2.2.3 knows no other attempt.
+      if (error instanceof Scarcity && origin) return this.#lose(payload, error.message)
+      const message =
+        error instanceof Scarcity
+          ? error.message
+          : `run.sh could not be started: ${messageOf(asFault(error))}`
+      const verdict = await this.#tellDisk(id, { status: 'Failed', message })
+      return pack(this.#context, payload, verdict, undefined, signal)
     }
-    await this.#follow(payload, execution)
+    if (execution) return this.#follow(payload, execution)
+    if (this.#abandoned.has(id)) return
+    const verdict: Verdict = { status: 'Killed', message: this.#killReason(id) ?? '' }
+    return pack(this.#context, payload, verdict, undefined, signal)
+  }
+
+  /** Why a payload is to be ended; `null`: it is not. */
+  #killReason(id: number): string | null {
+    return this.#context.store.find(id)?.killReason ?? null
   }
 
   /** Its script may have run: what comes under this key again must not start it once more. */

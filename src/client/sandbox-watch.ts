@@ -8,14 +8,19 @@ const longestPauseMs = 60_000
 
 export class SandboxWatch implements AsyncDisposable {
   readonly #trySandbox: () => Promise<string | undefined>
+  readonly #onChange: () => void
   readonly #log: Log
   readonly #stopping = new AbortController()
   #trouble: string | undefined
   #trying: Promise<void> | undefined
 
-  /** @param trySandbox what is in the way of a sandbox; `undefined`: nothing. */
-  constructor(trySandbox: () => Promise<string | undefined>, log: Log) {
+  /**
+   * @param trySandbox what is in the way of a sandbox; `undefined`: nothing.
+   * @param onChange called when it is known that there can be none, and when there can be again.
+   */
+  constructor(trySandbox: () => Promise<string | undefined>, onChange: () => void, log: Log) {
     this.#trySandbox = trySandbox
+    this.#onChange = onChange
     this.#log = log
   }
 
@@ -49,11 +54,15 @@ export class SandboxWatch implements AsyncDisposable {
       const why = await this.#trySandbox().catch(messageOf)
       if (why === undefined) break
       this.#trouble = `scripts cannot be isolated: ${why}`
-      if (failures === 0) this.#log.error(`${this.#trouble}: no new payloads`)
+      if (failures === 0) {
+        this.#log.error(`${this.#trouble}: no new payloads`)
+        this.#onChange()
+      }
       const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** failures)
       await delay(pauseMs, undefined, { signal, ref: false })
     }
     this.#trouble = undefined
+    this.#onChange()
     this.#log.info('scripts can be isolated: payloads are taken')
   }
 }

@@ -144,8 +144,12 @@ export const LoadEvent = Type.Object({
   draining: Type.Optional(Type.Boolean()),
   /** Its disk has too little left, so it takes none either; absent: it has enough. */
   lowSpace: Type.Optional(Type.Boolean()),
+  /** Its scripts are to be isolated and cannot be, so it takes none either; absent: they can. */
+  noSandbox: Type.Optional(Type.Boolean()),
 })
 export type LoadEvent = Static<typeof LoadEvent>
+
+const IsolationMeans = Type.Union([Type.Literal('bwrap'), Type.Literal('none')])
 
 /** A payload that had been accepted, and of which nothing is left. */
 export const LostEvent = Type.Object({ key: Key, message: Told })
@@ -155,6 +159,8 @@ export const SnapshotEvent = Type.Object({
   protocol: Type.Integer(),
   instance: Type.String({ minLength: 1, maxLength: 256 }),
   load: LoadEvent,
+  /** By what it isolates scripts; an earlier client does not say. */
+  isolation: Type.Optional(IsolationMeans),
   payloads: Type.Array(PayloadEvent),
   /** Why payloads that are not there any more were lost, as far as the client remembers. */
   lost: Type.Optional(Type.Array(LostEvent)),
@@ -245,6 +251,13 @@ const ClientSight = Type.Object({
   }),
   draining: Type.Boolean({ description: 'It takes no more jobs.' }),
   lowSpace: Type.Boolean({ description: 'Its disk has too little left, so it takes no jobs.' }),
+  noSandbox: Type.Boolean({
+    description: 'Its scripts are to be isolated and cannot be, so it takes no jobs.',
+  }),
+  isolation: Type.Union([IsolationMeans, Type.Null()], {
+    description:
+      'By what it isolates scripts; null before it was reached, or where it does not say.',
+  }),
   load: Type.Union([Type.Number(), Type.Null()]),
   slots: Type.Union([Type.Integer(), Type.Null()]),
   active: Type.Integer(),

@@ -9,7 +9,7 @@ import type { PayloadBounds } from './bounds/payload-bounds.ts'
 import type { Execution, Task } from './executor.ts'
 import { endInside, isSandboxed, signalInside } from './isolation/inside.ts'
 import { endLeftovers } from './leftovers.ts'
-import { ageMs, findLeftovers, isSameProcess, readStat, signal } from './processes.ts'
+import { ageMs, findLeftovers, isSameProcess, readBootId, readStat, signal } from './processes.ts'
 import type { ProcessIdentity } from './processes.ts'
 import { readEnd, readExit, readScript, readStart } from './records.ts'
 import { Termination } from './termination.ts'
@@ -91,7 +91,10 @@ class AdoptedExecution implements Execution {
   async #finish(): Promise<Exit | 'lost'> {
     await this.#waitForEnd()
     this.#termination.end()
-    await endInside(this.#task.paths.sandbox, this.#log)
+    // After a restart of the machine its ids are others'.
+    if (this.#record.bootId === readBootId()) {
+      await endInside(this.#task.paths.sandbox, this.#log)
+    }
     await endLeftovers(null, this.#task.paths.tmp, this.#log)
     await this.#termination.settled
     const { killReason } = this.#termination

@@ -38,6 +38,8 @@ type ExitRecord = {
   readonly exitCode: number
   readonly cpuSeconds: number
   readonly bytesWritten: number | null
+  /** It could not be put into its cgroups, and was not started. */
+  readonly isUnbounded: boolean
 }
 
 /** The process id of a script that runs, from the exit record; `undefined` if it is not there. */
@@ -52,14 +54,17 @@ export function readScript(file: string): number | undefined {
  * Until then the script's process id stands there, and blanks, of which some stay. The shell's `times`
  * prints two lines, its own user and system time and its children's, as `0m1.234s`; the last line is
  * `exit CODE`. Before them stands `written BYTES`, or nothing in its place where that is not known.
+ * At the very end stands `unbounded`, or nothing.
  */
 export function readExit(file: string): ExitRecord | undefined {
-  const match = /(?:^written (\d*)\n[^]*)?^(\S+) (\S+)\nexit (\d+)\n/m.exec(readIfThere(file) ?? '')
+  const text = readIfThere(file) ?? ''
+  const match = /(?:^written (\d*)\n[^]*)?^(\S+) (\S+)\nexit (\d+)\n/m.exec(text)
   if (!match) return undefined
   return {
     exitCode: Number(match[4]),
     bytesWritten: match[1] ? Number(match[1]) : null,
     cpuSeconds: Math.round(1000 * (toSeconds(match[2] ?? '') + toSeconds(match[3] ?? ''))) / 1000,
+    isUnbounded: text.endsWith('unbounded\n'),
   }
 }
 
@@ -69,12 +74,16 @@ export function readExit(file: string): ExitRecord | undefined {
  * What bubblewrap ends with is the script's exit code, if it came so far, which it tells.
  */
 export function readEnd({ exit, sandbox }: PayloadPaths): EndRecord | undefined {
-  const record = readExit(exit)
-  if (!record || !isSandboxed(sandbox)) return record
+  const found = readExit(exit)
+  if (!found) return undefined
+  const { isUnbounded, ...record } = found
+  if (isUnbounded) return { exitCode: null, cpuSeconds: null, trouble: noBounds }
+  if (!isSandboxed(sandbox)) return record
   const isStarted = readSandbox(sandbox)?.exitCode !== undefined || signalOf(record.exitCode)
   return isStarted ? record : { exitCode: null, cpuSeconds: null, trouble: noSandbox }
 }
 
+const noBounds = 'it could not be put into its cgroups'
 const noSandbox = 'its sandbox (bubblewrap) could not be made'
 
 function toSeconds(text: string): number {

@@ -14,7 +14,7 @@ import type { Launch } from './isolation/isolation.ts'
  *
  * The exit record gets its place on the disk at the start, so that a script that fills the disk can
  * still be seen to end. Where there is no room for it, the script is not started. Until the end it
- * has the script's process id.
+ * has the script's process id. Where the script could not be bounded that stands at its end.
  *
  * Job control is on only while the script is started, which gives it a process group of its own:
  * with it, `wait` would return when the script is stopped, and `wait -f` of bash 5.2 sometimes
@@ -60,7 +60,7 @@ fi
 cd -P "$directory/work" && exec >>"$directory/stdout.log" 4>>"$directory/stderr.log" || exit 74
 unset OLDPWD
 set -m
-{ eval "$bounds" || exit 126; exec "\${words[@]}" bash run.sh; } 2>&4 3>&- 4>&- &
+{ eval "$bounds" || { echo unbounded >>"$directory/exit"; exit 126; }; exec "\${words[@]}" bash run.sh; } 2>&4 3>&- 4>&- &
 set +m
 echo "$!" >&3
 exec 3>&- 4>&- 5>&- 8<&- 9<&-

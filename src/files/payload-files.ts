@@ -5,6 +5,7 @@
  *     <DATA_PATH>/payloads/client.sqlite     instance, ids given, keys refused
  *     <DATA_PATH>/payloads/lock              held by the client that uses this directory
  *     <DATA_PATH>/payloads/sandbox/          what bubblewrap reads
+ *     <DATA_PATH>/payloads/cgroups.json      where cgroups of payloads were made
  *     <DATA_PATH>/payloads/incoming/<name>/  being received; nothing else knows of it
  *     <DATA_PATH>/payloads/trash/<name>/     being removed
  *     <DATA_PATH>/payloads/<id>/

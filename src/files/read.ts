@@ -1,11 +1,13 @@
-import { readFileSync } from 'node:fs'
+import { constants, readFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { systemCode } from '../domain/errors.ts'
 import { spend } from './spent.ts'
 
+const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants
+
 /** Larger pieces are faster, and cost memory: it takes some hundred before they are collected. */
-const pieceBytes = 128 * 1024
+const pieceBytes = 256 * 1024
 
 const smallBytes = 64 * 1024
 
@@ -50,10 +52,17 @@ export function readIfThere(file: string): string | undefined {
 const lastBytes = 2048
 const longestLine = 300
 
-/** The last line of a text file that is not empty, cut and made printable; empty without one. */
+/**
+ * The last line of a text file that is not empty, cut and made printable; empty without one.
+ *
+ * @param file its script may have put something else in its place, on which others wait.
+ * @throws errors of the system; also where it is a link.
+ */
 export async function lastLine(file: string): Promise<string> {
-  await using handle = await open(file, 'r')
-  const { size } = await handle.stat()
+  await using handle = await open(file, O_RDONLY | O_NONBLOCK | O_NOFOLLOW)
+  const stats = await handle.stat()
+  if (!stats.isFile()) return ''
+  const { size } = stats
   const length = Math.min(size, lastBytes)
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, size - length)
   const lines = buffer.toString('utf8', 0, bytesRead).split(/[\r\n]+/)

@@ -4,13 +4,14 @@ import type { Candidate } from '../domain/choose-client.ts'
 import { Fault, messageOf } from '../domain/errors.ts'
 import type { ClientAddress } from '../domain/job.ts'
 import { clientEvents, protocolVersion } from '../domain/protocol.ts'
-import type { ClientEvent, LoadEvent } from '../domain/protocol.ts'
+import type { ClientEvent, LoadEvent, SnapshotEvent } from '../domain/protocol.ts'
 import { Silence } from '../domain/silence.ts'
 import type { Log } from '../log.ts'
 import { Loop } from '../loop.ts'
 import type { JobStore } from '../store/jobs.ts'
 import { backOffMs } from './back-off.ts'
 import type { ClientListener } from './client-listener.ts'
+import { hindrancesOf, tellNews } from './client-news.ts'
 import type { ClientGateway } from './gateway.ts'
 import { HoldOff } from './hold-off.ts'
 import { OlderClient } from './older-client.ts'
@@ -56,7 +57,8 @@ export class ClientLink implements Candidate {
   readonly #witnessedSilence = new Silence()
   readonly #isAnotherThere: () => boolean
   #state: LoadEvent | undefined
-  #instance: string | null = null
+  /** As it told when it was reached last; an older one tells nothing. */
+  #about: Partial<Pick<SnapshotEvent, 'instance' | 'isolation'>> = {}
   #again = new AbortController()
   #stream: symbol | undefined
   #older: OlderClient | undefined
@@ -103,7 +105,7 @@ export class ClientLink implements Candidate {
 
   /** As which instance it is known; `null` for an older one, or before it was reached. */
   get instance(): string | null {
-    return this.#instance
+    return this.#about.instance ?? null
   }
 
   /** Names its event stream, from the snapshot on. */
@@ -118,7 +120,12 @@ export class ClientLink implements Candidate {
 
   /** It may be sent a job. */
   get healthy(): boolean {
-    return this.reachable && !this.draining && !this.lowSpace && this.heldOffForMs === 0
+    return this.reachable && this.takes && this.heldOffForMs === 0
+  }
+
+  /** It takes jobs, as far as it says. */
+  get takes(): boolean {
+    return hindrancesOf(this.#state ?? {}).length === 0
   }
 
   /** It takes no more jobs, by its operator's wish. */
@@ -129,6 +136,16 @@ export class ClientLink implements Candidate {
   /** Its disk has too little left, so it takes no more jobs. */
   get lowSpace(): boolean {
     return this.#state?.lowSpace ?? false
+  }
+
+  /** Its scripts are to be isolated and cannot be, so it takes no more jobs. */
+  get noSandbox(): boolean {
+    return this.#state?.noSandbox ?? false
+  }
+
+  /** By what it isolates scripts; `null` before it was reached, or where it does not say. */
+  get isolation(): 'bwrap' | 'none' | null {
+    return this.#about.isolation ?? null
   }
 
   /** What was sent to it has waited for long. */
@@ -241,7 +258,7 @@ export class ClientLink implements Candidate {
     await client.follow(signal, (percent) => {
       // What tells its load is one; what knows no /events may be anything.
       this.#older = client
-      this.#instance = null
+      this.#about = {}
       this.#answered()
       const load = { load: percent, slots: null, active: this.activeJobs.size }
       if (this.reachable) this.#update(load)
@@ -266,7 +283,7 @@ export class ClientLink implements Candidate {
         }
         void this.#older?.stop()
         this.#older = undefined
-        this.#instance = event.data.instance
+        this.#about = event.data
         this.#stream = Symbol('stream')
         this.#connected(event.data.load)
         return listener.onSnapshot(this.address, event.data, expected)
@@ -299,17 +316,8 @@ export class ClientLink implements Candidate {
     this.#state = load
     const freed = load.slots !== null && load.active < (before?.active ?? Infinity)
     if (freed) this.#holdOff.end()
-    const { uploadUrl } = this.address
-    const wasDraining = before?.draining ?? false
-    if (wasDraining !== this.draining) {
-      this.#log.info(`client ${uploadUrl} ${this.draining ? 'is draining' : 'takes jobs again'}`)
-    }
-    const hadLowSpace = before?.lowSpace ?? false
-    if (hadLowSpace !== this.lowSpace) {
-      const news = this.lowSpace ? 'has too little disk space left' : 'has disk space again'
-      this.#log[this.lowSpace ? 'warn' : 'info'](`client ${uploadUrl} ${news}`)
-    }
-    if (!before || freed || wasDraining || hadLowSpace) this.#context.listener.onFree()
+    const isFreer = tellNews(this.address.uploadUrl, before ?? {}, load, this.#log)
+    if (!before || freed || isFreer) this.#context.listener.onFree()
   }
 
   /**

@@ -56,6 +56,8 @@ function describeClient(link: ClientLink): ServerHealth['unconfiguredClients'][n
     older: link.older ? true : link.reachable ? false : null,
     draining: link.draining,
     lowSpace: link.lowSpace,
+    noSandbox: link.noSandbox,
+    isolation: link.isolation,
     load: link.reachable ? link.load : null,
     slots: link.slots,
     active: link.active,

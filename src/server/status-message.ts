@@ -3,6 +3,7 @@ import { sayDuration } from '../domain/duration.ts'
 import { isActive } from '../domain/job.ts'
 import type { Job } from '../domain/job.ts'
 import type { ClientLink } from './client-link.ts'
+import { describeHindrances } from './client-news.ts'
 import type { Clients } from './clients.ts'
 
 /** The job's own message, or what is known of its clients just now. */
@@ -35,13 +36,6 @@ function describeSilence(link: ClientLink | undefined): string {
 
 /** Why none of the clients that can be reached takes jobs; `undefined` if one does. */
 function whyNoneTakes(links: readonly ClientLink[], service: string): string | undefined {
-  if (links.some((link) => !link.draining && !link.lowSpace)) return undefined
-  const drain = links.filter((link) => link.draining).length
-  const why =
-    drain === links.length
-      ? 'are draining'
-      : drain === 0
-        ? 'have too little disk space left'
-        : 'are draining or have too little disk space left'
-  return `all clients of service "${service}" that can be reached ${why}`
+  const why = describeHindrances(links)
+  return why && `all clients of service "${service}" that can be reached ${why}`
 }

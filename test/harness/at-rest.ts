@@ -56,7 +56,10 @@ async function findLeftAtClient(root: string): Promise<string[]> {
     const path = join(root, name)
     if (name === 'incoming' || name === 'trash') {
       left.push(...(await readdir(path)).map((entry) => join(path, entry)))
-    } else if (!['lock', 'sandbox'].includes(name) && !name.startsWith('client.sqlite'))
+    } else if (
+      !['lock', 'sandbox', 'cgroups.json'].includes(name) &&
+      !name.startsWith('client.sqlite')
+    )
       left.push(path)
   }
   return left

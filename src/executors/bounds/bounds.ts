@@ -5,7 +5,7 @@
  * What was decided for a payload is noted beside it, so that the next process of ours knows it.
  */
 import { createHash } from 'node:crypto'
-import { readdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fromEach, limitNames } from '../../domain/limits.ts'
 import type { LimitName, LimitValues, Limits } from '../../domain/limits.ts'
@@ -14,10 +14,11 @@ import type { PayloadPaths } from '../../files/payload-files.ts'
 import { readIfThere } from '../../files/read.ts'
 import { Cgroups, cgroupsOf, meansIn } from './cgroups.ts'
 import type { CgroupPaths } from './cgroups.ts'
+import { noteTrees, readEarlier } from './earlier-trees.ts'
 import { PayloadBounds } from './payload-bounds.ts'
 import { shellText } from './shell-text.ts'
-import { findTrees, noTrees } from './trees.ts'
-import type { Trees } from './trees.ts'
+import { childrenOf, findTrees, noTrees } from './trees.ts'
+import type { Trees, V1Controller } from './trees.ts'
 
 /** A payload. */
 type Begun = { readonly id: number; readonly paths: PayloadPaths; readonly limits: Limits }
@@ -45,6 +46,9 @@ export class Bounds {
   /** By what each limit is enforced here. */
   readonly enforcement: Enforcement
   readonly #trees: Trees
+  /** Where there may be cgroups of earlier processes of ours. */
+  readonly #earlier: readonly Trees[]
+  readonly #noteFile: string
   readonly #prefix: string
 
   /**
@@ -55,7 +59,18 @@ export class Bounds {
     const hash = createHash('sha256').update(dataPath).digest('hex').slice(0, 8)
     this.#prefix = `job-orchestrator.${hash}.`
     this.#trees = mayUseCgroups ? findTrees(this.#prefix) : noTrees
+    this.#noteFile = join(dataPath, 'payloads/cgroups.json')
+    this.#earlier = readEarlier(this.#noteFile, this.#trees, this.#prefix)
     this.enforcement = { ...otherwise, ...meansIn(this.#trees) }
+  }
+
+  /**
+   * Notes for the next process where cgroups are made; to be called before any is.
+   *
+   * @throws errors of the system.
+   */
+  noteTrees(): void {
+    noteTrees(this.#noteFile, [this.#trees, ...this.#earlier])
   }
 
   /**
@@ -89,11 +104,17 @@ export class Bounds {
   /** What bounds a script that an earlier process of ours started. */
   resume({ id, paths }: Pick<Begun, 'id' | 'paths'>): PayloadBounds {
     const noted = readNoted(paths.bounds)
-    const cgroups = noted
-      ? new Cgroups(noted.cgroups)
-      : cgroupsOf(this.#trees, `${this.#prefix}${id}`)
+    const cgroups = noted ? new Cgroups(noted.cgroups) : this.#find(id)
     const endedBy = noted?.endedBy ?? this.enforcement.end
     return new PayloadBounds(paths, noted?.limits ?? {}, cgroups, endedBy)
+  }
+
+  /** The cgroups of a payload of which nothing was noted. */
+  #find(id: number): Cgroups {
+    const now = cgroupsOf(this.#trees, `${this.#prefix}${id}`)
+    if (now.areThere) return now
+    const earlier = this.#earlier.map((trees) => cgroupsOf(trees, `${this.#prefix}${id}`))
+    return earlier.find(({ areThere }) => areThere) ?? now
   }
 
   /** What has no limits runs without cgroups, too, where none can be made just now. */
@@ -115,10 +136,9 @@ export class Bounds {
    * @returns how many cgroups could not be removed.
    */
   async removeLeft(isWanted: (id: number) => boolean): Promise<number> {
-    const { v1, v2 } = this.#trees
     let stuck = 0
-    for (const [controller, parent] of [...v1, ...(v2 ? [['v2', v2.parent] as const] : [])]) {
-      for (const name of namesIn(parent)) {
+    for (const [controller, parent] of [this.#trees, ...this.#earlier].flatMap(parentsIn)) {
+      for (const name of childrenOf(parent)) {
         const id = name.startsWith(this.#prefix) ? name.slice(this.#prefix.length) : ''
         if (!/^\d+$/.test(id) || isWanted(Number(id))) continue
         const directory = join(parent, name)
@@ -146,12 +166,8 @@ function readNoted(file: string): Noted | undefined {
   return text === undefined ? undefined : (JSON.parse(text) as Noted)
 }
 
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory)
-  } catch {
-    return []
-  }
+function parentsIn({ v1, v2 }: Trees): (readonly [V1Controller | 'v2', string])[] {
+  return [...v1, ...(v2 ? [['v2', v2.parent] as const] : [])]
 }
 
 /** What is enforced on a machine, and what is lost, in words. */

@@ -39,9 +39,10 @@ for (const version of ['v1', 'v2'] as const) {
   })
 }
 
-test('a shell that cannot be put into its cgroup goes no further', async () => {
+test('a shell that cannot be put into its cgroup is told so', async () => {
   const text = shellText(['/nowhere'], {})
-  const shell = spawn('bash', ['-c', `${text}\necho on`], { stdio: ['ignore', 'pipe', 'ignore'] })
+  const command = `eval "$0" || exit 126; echo on`
+  const shell = spawn('bash', ['-c', command, text], { stdio: ['ignore', 'pipe', 'ignore'] })
   const [exitCode] = (await once(shell, 'exit')) as [number]
   assert.equal(exitCode, 126)
 })

@@ -1,6 +1,6 @@
 /** The cgroups of one payload: what it uses is bounded, counted, and ended as a whole. */
 import type { Dirent } from 'node:fs'
-import { mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { systemCode } from '../../domain/errors.ts'
@@ -66,6 +66,10 @@ export class Cgroups {
   get directories(): string[] {
     const { v1 = {}, v2 } = this.paths
     return [...Object.values(v1), ...(v2 === undefined ? [] : [v2])]
+  }
+
+  get areThere(): boolean {
+    return this.directories.some((directory) => existsSync(directory))
   }
 
   /** @throws errors of the system. */

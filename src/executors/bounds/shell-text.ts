@@ -5,8 +5,8 @@ import type { LimitValues } from '../../domain/limits.ts'
 const graceSeconds = 5
 
 /**
- * Commands of builtins alone. Where a process cannot be put into its cgroups they fail, and it is not
- * to go on. A limit that the system has set lower stays as it is.
+ * Commands of builtins alone. They fail where a process cannot be put into its cgroups: it is not to go
+ * on then. A limit that the system has set lower stays as it is.
  *
  * @param cgroups directories.
  */
@@ -15,13 +15,13 @@ export function shellText(cgroups: readonly string[], limits: LimitValues): stri
   // No file is larger than all of them may be.
   const fileBytes = Math.min(fileSizeBytes ?? Infinity, diskBytes ?? Infinity)
   const cpuSeconds = cpuTimeMs === undefined ? Infinity : Math.ceil(cpuTimeMs / 1000)
+  const into = cgroups.map((directory) => `echo 0 >${quoted(`${directory}/cgroup.procs`)} &&`)
   const commands = [
-    ...cgroups.map((directory) => `echo 0 >${quoted(`${directory}/cgroup.procs`)} || exit 126`),
     ...(openFiles === undefined ? [] : bounded('n', openFiles)),
     ...(fileBytes === Infinity ? [] : bounded('f', Math.ceil(fileBytes / 1024))),
     ...(cpuSeconds === Infinity ? [] : bounded('t', cpuSeconds, cpuSeconds + graceSeconds)),
   ]
-  return [...commands, ':'].join('\n')
+  return [...into, '{', ...commands, ':', '}'].join('\n')
 }
 
 function bounded(letter: string, soft: number, hard = soft): string[] {

@@ -5,7 +5,15 @@
  * Version 2 has one tree. In version 1 each controller has its own; where both are mounted, a
  * controller is in one of them.
  */
-import { accessSync, constants, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  constants,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs'
 import { join, relative } from 'node:path'
 import { systemCode } from '../../domain/errors.ts'
 
@@ -51,6 +59,15 @@ export function findTrees(prefix: string): Trees {
     inside !== undefined && inside.endsWith(leafName(prefix)) ? join(inside, '..') : inside
   if (parent === undefined || !mayMake(parent, prefix)) return { v2: undefined, v1 }
   return { v2: { parent, controllers: delegate(parent, prefix) }, v1 }
+}
+
+/** Names of what is in a directory; none where it is gone. */
+export function childrenOf(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+  } catch {
+    return []
+  }
 }
 
 /** Where this client itself is, in version 2: a cgroup that bounds others may hold no process. */

@@ -58,7 +58,7 @@ export function systemView({ filesDirectory, bindRo, bindDev, hidden }: View): s
     ['--symlink', inside.tmp, '/var/tmp'],
     [...settings, ...javaSettings()]
       .filter((path) => existsSync(path))
-      .flatMap((path) => bind(path)),
+      .flatMap((path) => bindWhileThere(path)),
     own.flatMap((name) => bind(`${filesDirectory}/${name}`, `/etc/${name}`)),
     existsSync(hardware) ? bind(hardware) : [],
     ['--proc', '/proc', '--dev', '/dev', '--perms', '1777', '--tmpfs', '/dev/shm'],
@@ -73,6 +73,11 @@ export function systemView({ filesDirectory, bindRo, bindDev, hidden }: View): s
 
 function bind(path: string, there = path): string[] {
   return ['--ro-bind', path, there]
+}
+
+/** A package that is removed takes its settings with it. */
+function bindWhileThere(path: string): string[] {
+  return ['--ro-bind-try', path, path]
 }
 
 /** On most systems `/bin` is a link into `/usr`. */

@@ -30,7 +30,14 @@ const longestMs = 20_000
 export async function whyNot(isolation: Isolation, directory: string): Promise<string | undefined> {
   const trial = join(directory, 'trial')
   const at = (name: string) => join(trial, name)
-  const paths = { directory: trial, work: at('work'), home: at('home'), tmp: at('tmp') }
+  const paths = {
+    directory: trial,
+    work: at('work'),
+    home: at('home'),
+    tmp: at('tmp'),
+    stdout: at('stdout.log'),
+    stderr: at('stderr.log'),
+  }
   try {
     await rm(trial, { recursive: true, force: true })
     for (const path of [paths.work, paths.home, paths.tmp]) makeDirectories(path)
