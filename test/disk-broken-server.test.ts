@@ -86,6 +86,33 @@ test('an upload of which a file cannot be written is refused, and nothing is lef
   return undefined
 })
 
+test('a large file is flushed while it comes, and a disk that fails then is told at once', async (t) => {
+  await using lab = await Lab.create()
+  const { api, program } = await lab.pair()
+  const mib = 1024 * 1024
+  const body = multipart([
+    field('user_id', '1'),
+    field('service', 'example'),
+    file('large', Buffer.alloc(90 * mib)),
+    file('run.sh', 'true'),
+  ])
+  // The first flush alone fails; later ones would tell nothing.
+  const injection = await Injection.begin(program, `${eio}:when=1`, 'fdatasync')
+  if (typeof injection === 'string') return t.skip(injection)
+  await using begun = injection
+  const headers = { 'content-type': formType, 'content-length': body.length }
+  const sending = request(`${api.address}/upload`, { method: 'POST', headers, agent: false })
+  t.after(() => sending.destroy())
+  sending.write(body.subarray(0, 80 * mib))
+  const answered = once(sending, 'response') as Promise<[IncomingMessage]>
+  await begun.met()
+  sending.write(body.subarray(80 * mib, 85 * mib))
+  const [response] = await answered
+  assert.deepEqual([response.statusCode, await json(response)], [500, failed])
+  assert.deepEqual(await jobsOnDisk(lab), { incoming: [], jobs: [] })
+  return undefined
+})
+
 test('a result that could not be made durable is discarded, and fetched until it can be', async (t) => {
   await using lab = await Lab.create()
   const { api, program } = await lab.pair()

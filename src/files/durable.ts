@@ -108,7 +108,7 @@ export async function renameDurably(from: string, to: string): Promise<void> {
 /** Writes a small file of ours and flushes it, or leaves none; its name is not durable yet. */
 export async function writeFlushed(path: string, text: string): Promise<void> {
   try {
-    const file = NewFile.open(path, false, 0o600)
+    const file = NewFile.open(path, { mode: 0o600 })
     try {
       await file.write(Buffer.from(text))
       await file.flush()

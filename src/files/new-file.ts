@@ -17,6 +17,14 @@ const flushElsewhere = promisify(fdatasync)
 const smallBytes = 64 * 1024
 /** So much of it may wait to be written while more comes. */
 const mostWaitingBytes = 1024 * 1024
+/** So much of it is brought to the disk while more comes; the system itself would begin at gigabytes. */
+const flushEveryBytes = 64 * 1024 * 1024
+
+type Opening = {
+  readonly mustBeNew?: boolean
+  readonly isFlushed?: boolean
+  readonly mode?: number
+}
 
 export class NewFile {
   readonly #descriptor: number
@@ -26,20 +34,29 @@ export class NewFile {
   #waiting: Uint8Array[] = []
   #waitingBytes = 0
   #writing: Promise<void> | undefined
+  readonly #isFlushed: boolean
+  /** As far as this it is on the disk, or on its way there. */
+  #flushedBytes = 0
+  #flushing: Promise<void> | undefined
   #fault: unknown
 
-  private constructor(descriptor: number) {
+  private constructor(descriptor: number, isFlushed: boolean) {
     this.#descriptor = descriptor
+    this.#isFlushed = isFlushed
   }
 
   /**
    * Opens one to be written from its beginning.
    *
-   * @param mustBeNew whether it must not be there yet.
+   * @param options `mustBeNew`: it must not be there yet. `isFlushed`: it will be made durable, so
+   *   that a large one is begun with early.
    * @throws an error of the system.
    */
-  static open(path: string, mustBeNew = false, mode = 0o644): NewFile {
-    return new NewFile(openSync(path, mustBeNew ? 'wx' : 'w', mode))
+  static open(
+    path: string,
+    { mustBeNew = false, isFlushed = true, mode = 0o644 }: Opening = {},
+  ): NewFile {
+    return new NewFile(openSync(path, mustBeNew ? 'wx' : 'w', mode), isFlushed)
   }
 
   get sizeBytes(): number {
@@ -77,12 +94,23 @@ export class NewFile {
         const { bytesWritten } = await writeElsewhere(this.#descriptor, pieces)
         // A disk that becomes full takes a part of it, and says why when it is given the rest.
         if (bytesWritten < sizeBytes) this.#writeNow(Buffer.concat(pieces).subarray(bytesWritten))
+        if (this.#isFlushed) this.#flushBehind()
       }
     } catch (error) {
       this.#fault = error
     } finally {
       this.#writing = undefined
     }
+  }
+
+  /** Has what is written brought to the disk, if it is much. */
+  #flushBehind(): void {
+    const writtenBytes = this.#sizeBytes - this.#waitingBytes
+    if (this.#flushing || writtenBytes - this.#flushedBytes < flushEveryBytes) return
+    this.#flushedBytes = writtenBytes
+    this.#flushing = flushElsewhere(this.#descriptor)
+      .catch((error: unknown) => (this.#fault ??= error))
+      .then(() => (this.#flushing = undefined))
   }
 
   /**
@@ -112,6 +140,9 @@ export class NewFile {
   async flush(): Promise<void> {
     try {
       await this.written()
+      // What this one could not bring to the disk, another one would not tell of.
+      await this.#flushing
+      if (this.#fault !== undefined) throw this.#fault
       await flushElsewhere(this.#descriptor)
     } catch (error) {
       throw asFault(error)
@@ -120,11 +151,13 @@ export class NewFile {
     }
   }
 
-  /** Closes it as it is, when what is being written is written: another file may get its number. */
+  /** Closes it as it is, when nothing is done with it any more: another file may get its number. */
   close(): void {
     if (!this.#isOpen) return
     this.#isOpen = false
-    if (this.#writing) void this.#writing.then(() => closeSync(this.#descriptor))
-    else closeSync(this.#descriptor)
+    const underWay = this.#writing ?? this.#flushing
+    if (!underWay) return closeSync(this.#descriptor)
+    // What is written last may be flushed after it.
+    void underWay.then(() => this.#flushing).then(() => closeSync(this.#descriptor))
   }
 }

@@ -95,7 +95,7 @@ export class Workspace {
     const target = join(this.#root, path)
     try {
       this.#makeParents(dirname(target))
-      const file = openNew(target, name)
+      const file = openNew(target, name, this.isDurable)
       try {
         for await (const piece of content) await file.write(piece)
       } catch (error) {
@@ -167,9 +167,9 @@ export class Workspace {
 }
 
 /** A disk may take two names for one that are two to us: some ignore case, or Unicode forms. */
-function openNew(target: string, name: string): NewFile {
+function openNew(target: string, name: string, isFlushed: boolean): NewFile {
   try {
-    return NewFile.open(target, true)
+    return NewFile.open(target, { mustBeNew: true, isFlushed })
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw error
     const said = JSON.stringify(name.slice(0, 80))
