@@ -11,8 +11,8 @@ import { exactCpuSeconds, memoryMb } from './meter.ts'
 import { Bed } from './subject.ts'
 
 const jobs = 1_000
-/** Connections that were kept for the next request are closed by then. */
-const settleMs = 10_000
+/** Connections that were kept for the next request are closed by then, and what was freed is collected. */
+const settleMs = 25_000
 const idleMs = 30_000
 const bareServer = `require('node:http').createServer().listen(0, '127.0.0.1', () => console.log())`
 

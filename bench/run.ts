@@ -2,7 +2,7 @@
  * `npm run bench`: what it costs, each figure beside something else that was run in the same
  * minute on the same machine.
  *
- *     npm run bench                            everything, some ten minutes
+ *     npm run bench                            everything, ten minutes, or some more on slow machines
  *     npm run bench -- latency submit          some of it
  *     npm run bench -- big --size 4GiB
  *     npm run bench -- latency --of checkout   of one build of the program: the other one is the

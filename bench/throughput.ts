@@ -12,10 +12,15 @@ import { Load } from './load/process.ts'
 import { cpuSeconds } from './meter.ts'
 import { Bed } from './subject.ts'
 
-const atOnces = [1, 4, 16, 64]
-/** So many jobs at each of them, after a warm-up. */
-const count = 400
-const bareCount = 600
+/** So many jobs, so many at a time. */
+const volleys = [
+  { atOnce: 1, count: 100 },
+  { atOnce: 4, count: 200 },
+  { atOnce: 16, count: 400 },
+  { atOnce: 64, count: 400 },
+]
+const warmUps = 400
+const bareCount = 500
 
 export async function throughput({ build }: Settings): Promise<Figure[]> {
   await using bed = await Bed.create(build)
@@ -24,9 +29,9 @@ export async function throughput({ build }: Settings): Promise<Figure[]> {
   const { address } = server
   const run = (atOnce: number, jobs: number) =>
     load.ask('walk', { address, sample: trivial, count: jobs, atOnce, users: 8 })
-  await run(16, count)
+  await run(16, warmUps)
   const figures: Figure[] = []
-  for (const atOnce of atOnces) {
+  for (const { atOnce, count } of volleys) {
     const before = await Promise.all([server, client].map(({ pid }) => cpuSeconds(pid)))
     const { seconds, cpuSeconds: ofLoad } = await run(atOnce, count)
     const after = await Promise.all([server, client].map(({ pid }) => cpuSeconds(pid)))

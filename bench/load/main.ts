@@ -40,8 +40,9 @@ async function latency({ warmUps, rounds, ...ask }: Tasks['latency']['ask']) {
 }
 
 /** Results are asked for in the order of the uploads, so that there is about one question a job. */
-async function walk({ address, sample, count, atOnce, users }: Tasks['walk']['ask']) {
-  await using application = new Application(address, sample, atOnce)
+async function walk({ address, sample, credentials, ...volley }: Tasks['walk']['ask']) {
+  const { count, atOnce, users } = volley
+  await using application = new Application(address, sample, atOnce, credentials)
   const under: Promise<number>[] = []
   return await measure(async () => {
     for (let sent = 0, done = 0; done < count; done++) {

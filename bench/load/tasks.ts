@@ -11,6 +11,7 @@ export type Sample = {
 type Volley = {
   readonly address: string
   readonly sample: Sample
+  readonly credentials?: Credentials
   readonly count: number
   readonly atOnce: number
   readonly users: number
