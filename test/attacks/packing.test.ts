@@ -147,21 +147,23 @@ for (const [what, perl] of Object.entries(swaps)) {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     const gone = once(swapper, 'exit')
-    t.after(async () => {
+    try {
+      await once(swapper.stdout, 'data')
+      let mine = 0
+      for (let round = 0; round < 400; round++) {
+        const { files } = await pack(work)
+        for (const [name, { content, mode }] of files) {
+          if ((mode & 0o170000) === 0o15000) continue
+          assert.doesNotMatch(String(content), /secret/, name)
+          if (String(content) === 'mine') mine++
+        }
+      }
+      assert.ok(mine > 0, 'nothing was ever packed')
+    } finally {
+      // Before its files are removed.
       swapper.kill('SIGKILL')
       await gone
-    })
-    await once(swapper.stdout, 'data')
-    let mine = 0
-    for (let round = 0; round < 400; round++) {
-      const { files } = await pack(work)
-      for (const [name, { content, mode }] of files) {
-        if ((mode & 0o170000) === 0o15000) continue
-        assert.doesNotMatch(String(content), /secret/, name)
-        if (String(content) === 'mine') mine++
-      }
     }
-    assert.ok(mine > 0, 'nothing was ever packed')
   })
 }
 
