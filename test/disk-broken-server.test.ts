@@ -96,14 +96,19 @@ test('a large file is flushed while it comes, and a disk that fails then is told
     file('large', Buffer.alloc(90 * mib)),
     file('run.sh', 'true'),
   ])
-  // The first flush alone fails; later ones would tell nothing.
-  const injection = await Injection.begin(program, `${eio}:when=1`, 'fdatasync')
-  if (typeof injection === 'string') return t.skip(injection)
-  await using begun = injection
+  const incoming = join(lab.directory, 'server/jobs/incoming')
   const headers = { 'content-type': formType, 'content-length': body.length }
   const sending = request(`${api.address}/upload`, { method: 'POST', headers, agent: false })
   t.after(() => sending.destroy())
-  sending.write(body.subarray(0, 80 * mib))
+  sending.write(body.subarray(0, mib))
+  await until('it is being received', async () => (await readdir(incoming)).length === 1)
+  const [name = ''] = await readdir(incoming)
+  // The first flush alone fails; later ones would tell nothing.
+  const large = join(incoming, name, 'input/large')
+  const injection = await Injection.begin(program, `${eio}:when=1`, 'fdatasync', [large])
+  if (typeof injection === 'string') return t.skip(injection)
+  await using begun = injection
+  sending.write(body.subarray(mib, 80 * mib))
   const answered = once(sending, 'response') as Promise<[IncomingMessage]>
   await begun.met()
   sending.write(body.subarray(80 * mib, 85 * mib))

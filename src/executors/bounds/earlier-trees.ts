@@ -2,8 +2,7 @@
  * Where earlier processes of this client made cgroups: one that is started by hand, and later by a
  * service manager, is in another cgroup then, and what it started stays where it is.
  */
-import { renameSync, writeFileSync } from 'node:fs'
-import { readIfThere } from '../../files/read.ts'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { childrenOf } from './trees.ts'
 import type { Trees, V1Controller } from './trees.ts'
 
@@ -18,7 +17,7 @@ type Written = { readonly v2?: string; readonly v1: { readonly [C in V1Controlle
  */
 export function readEarlier(file: string, trees: Trees, prefix: string): Trees[] {
   const now = JSON.stringify(write(trees))
-  return parse(readIfThere(file) ?? '[]')
+  return readNoted(file)
     .filter((one) => JSON.stringify(one) !== now)
     .filter((one) =>
       placesOf(one)
@@ -36,15 +35,15 @@ export function readEarlier(file: string, trees: Trees, prefix: string): Trees[]
 export function noteTrees(file: string, trees: readonly Trees[]): void {
   const text = JSON.stringify(trees.map(write).filter((one) => placesOf(one).length > 0))
   // On a full disk a client can be started again.
-  if (text === (readIfThere(file) ?? '[]')) return
+  if (text === JSON.stringify(readNoted(file))) return
   writeFileSync(`${file}.part`, text)
   renameSync(`${file}.part`, file)
 }
 
-/** A power cut may have left half of it; then there are no cgroups of before, either. */
-function parse(noted: string): Written[] {
+/** What is not there, or only half after a power cut, tells of nothing that there is still. */
+function readNoted(file: string): Written[] {
   try {
-    return JSON.parse(noted) as Written[]
+    return JSON.parse(readFileSync(file, 'utf8')) as Written[]
   } catch {
     return []
   }
