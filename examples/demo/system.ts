@@ -10,6 +10,9 @@ export type Addresses = { readonly server: string; readonly clients: ReadonlyMap
 
 const clientNames = ['client A', 'client B'] as const
 
+/** Those of scripts that we end would stay. */
+const withoutCgroups = { CGROUPS: 'none' }
+
 export class DemoSystem implements AsyncDisposable {
   /** Called with each line that the server logs about a job. */
   onJobLine: (line: string) => void = () => {}
@@ -34,7 +37,7 @@ export class DemoSystem implements AsyncDisposable {
   /** Starts the clients first: the server then finds them at once. */
   async start(signal: AbortSignal): Promise<Addresses> {
     const started = clientNames.map(async (name) => {
-      return [name, await this.#add('client', name, {}, signal)] as const
+      return [name, await this.#add('client', name, withoutCgroups, signal)] as const
     })
     const clients = new Map(await Promise.all(started))
     const urls = [...clients.values()].map((address) => `${address}/submit`)
