@@ -167,13 +167,8 @@ export class Runner {
     const { id, origin } = payload
     const { signal } = this.#stopping
     if (!origin && !files.hasScript(id)) {
-      return pack(
-        this.#context,
-        payload,
-        { status: 'Invalid', message: noScript },
-        undefined,
-        signal,
-      )
+      const verdict: Verdict = { status: 'Invalid', message: noScript }
+      return pack(this.#context, payload, verdict, undefined, signal)
     }
     let execution: Execution | undefined
     try {
@@ -183,12 +178,9 @@ export class Runner {
     } catch (error) {
       if (signal.aborted) throw error
       log.error({ err: error, payload: id }, `payload ${id} could not be started`)
+      const message = `run.sh could not be started: ${messageOf(asFault(error))}`
       // A server of 2.2.3 knows no other attempt.
-      if (error instanceof Scarcity && origin) return this.#lose(payload, error.message)
-      const message =
-        error instanceof Scarcity
-          ? error.message
-          : `run.sh could not be started: ${messageOf(asFault(error))}`
+      if (error instanceof Scarcity && origin) return this.#lose(payload, message)
       const verdict = await this.#tellDisk(id, { status: 'Failed', message })
       return pack(this.#context, payload, verdict, undefined, signal)
     }

@@ -29,9 +29,9 @@ export async function startScript(
       return await executor.start(task)
     } catch (error) {
       if (!scarce.has(systemCode(error) ?? '')) throw error
-      const what = `run.sh could not be started: ${messageOf(error)}`
-      if (tries === mostTries) throw new Scarcity(what, { cause: error })
-      const text = `payload ${task.id}: ${what}; it is tried again`
+      const why = messageOf(error)
+      if (tries === mostTries) throw new Scarcity(why, { cause: error })
+      const text = `payload ${task.id}: run.sh could not be started: ${why}; it is tried again`
       if (tries === 1) log.warn({ err: error, payload: task.id }, text)
     }
     const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** (tries - 1))

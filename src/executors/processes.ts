@@ -30,11 +30,16 @@ type ProcessStat = {
   readonly startTime: number
 }
 
-/** `undefined` when there is no such process. */
-export function readStat(pid: number): ProcessStat | undefined {
+/** Fields of /proc/PID/stat, from the state on; `undefined` when there is no such process. */
+export function readStatFields(pid: number): string[] | undefined {
   const text = readProc(`/proc/${pid}/stat`)
   // The second field is the program's name, which may contain anything, even ")".
-  const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ')
+  return text?.slice(text.lastIndexOf(')') + 2).split(' ')
+}
+
+/** `undefined` when there is no such process. */
+export function readStat(pid: number): ProcessStat | undefined {
+  const fields = readStatFields(pid)
   if (!fields) return undefined
   return {
     state: fields[0] ?? '',

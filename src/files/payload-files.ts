@@ -64,7 +64,8 @@ export type Outcome = {
 
 export type PayloadPaths = ReturnType<typeof pathsIn>
 
-function pathsIn(directory: string) {
+/** What is in the directory of a payload. */
+export function pathsIn(directory: string) {
   const at = (name: string) => join(directory, name)
   return {
     directory,

@@ -11,7 +11,7 @@ import { Loop } from '../loop.ts'
 import type { JobStore } from '../store/jobs.ts'
 import { backOffMs } from './back-off.ts'
 import type { ClientListener } from './client-listener.ts'
-import { hindrancesOf, tellNews } from './client-news.ts'
+import { takesJobs, tellNews } from './client-news.ts'
 import type { ClientGateway } from './gateway.ts'
 import { HoldOff } from './hold-off.ts'
 import { OlderClient } from './older-client.ts'
@@ -120,12 +120,7 @@ export class ClientLink implements Candidate {
 
   /** It may be sent a job. */
   get healthy(): boolean {
-    return this.reachable && this.takes && this.heldOffForMs === 0
-  }
-
-  /** It takes jobs, as far as it says. */
-  get takes(): boolean {
-    return hindrancesOf(this.#state ?? {}).length === 0
+    return this.reachable && takesJobs(this) && this.heldOffForMs === 0
   }
 
   /** It takes no more jobs, by its operator's wish. */
@@ -144,7 +139,7 @@ export class ClientLink implements Candidate {
   }
 
   /** By what it isolates scripts; `null` before it was reached, or where it does not say. */
-  get isolation(): 'bwrap' | 'none' | null {
+  get isolation(): NonNullable<SnapshotEvent['isolation']> | null {
     return this.#about.isolation ?? null
   }
 
@@ -283,7 +278,8 @@ export class ClientLink implements Candidate {
         }
         void this.#older?.stop()
         this.#older = undefined
-        this.#about = event.data
+        const { instance, isolation } = event.data
+        this.#about = { instance, ...(isolation && { isolation }) }
         this.#stream = Symbol('stream')
         this.#connected(event.data.load)
         return listener.onSnapshot(this.address, event.data, expected)

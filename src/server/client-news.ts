@@ -37,17 +37,16 @@ const names = Object.keys(hindrances) as Name[]
 /** A client, as far as it says of itself. */
 export type Hindered = { readonly [N in Name]?: boolean | undefined }
 
-/** What keeps jobs away from a client. */
-export function hindrancesOf(client: Hindered): Name[] {
-  return names.filter((name) => client[name])
+/** Whether a client takes jobs, as far as it says. */
+export function takesJobs(client: Hindered): boolean {
+  return !names.some((name) => client[name])
 }
 
 /** What keeps jobs away from all of some clients; `undefined`: one takes jobs. */
 export function describeHindrances(clients: readonly Hindered[]): string | undefined {
-  if (clients.some((client) => hindrancesOf(client).length === 0)) return undefined
-  const found = new Set(clients.flatMap(hindrancesOf))
+  if (clients.some(takesJobs)) return undefined
   return names
-    .filter((name) => found.has(name))
+    .filter((name) => clients.some((client) => client[name]))
     .map((name) => hindrances[name].ofAll)
     .join(' or ')
 }

@@ -23,7 +23,7 @@ async function scene(t: TestContext) {
   const files = new PayloadFiles(data)
   const task = { id: 7, paths: files.paths(7), limits: {} }
   const before = new Bounds(data, true)
-  before.noteTrees()
+  await before.noteTrees()
   const { bounds, text } = before.begin(task, 0)
   t.after(() => bounds.end())
   const child = spawn('bash', ['-c', `${text}\necho in\nexec sleep 300`], {
@@ -56,7 +56,7 @@ test('it removes those that nobody wants', { skip }, async (t) => {
   const { data, ended } = await scene(t)
   // Also where it makes none any more, and was started once more meanwhile.
   const between = new Bounds(data, false)
-  between.noteTrees()
+  await between.noteTrees()
   assert.equal(await between.removeLeft((id) => id === 7), 0)
   assert.equal(await new Bounds(data, false).removeLeft(() => false), 0)
   assert.deepEqual(await ended, [null, 'SIGKILL'])
@@ -69,5 +69,5 @@ test('what a power cut has left of the note does no harm', async (t) => {
   writeFileSync(join(data, 'payloads/cgroups.json'), '[{"v1":')
   const bounds = new Bounds(data, false)
   assert.equal(await bounds.removeLeft(() => false), 0)
-  bounds.noteTrees()
+  await bounds.noteTrees()
 })

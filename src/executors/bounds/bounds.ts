@@ -46,8 +46,8 @@ export class Bounds {
   /** By what each limit is enforced here. */
   readonly enforcement: Enforcement
   readonly #trees: Trees
-  /** Where there may be cgroups of earlier processes of ours. */
-  readonly #earlier: readonly Trees[]
+  /** These, and where there may be cgroups of earlier processes of ours. */
+  readonly #allTrees: readonly Trees[]
   readonly #noteFile: string
   readonly #prefix: string
 
@@ -60,17 +60,18 @@ export class Bounds {
     this.#prefix = `job-orchestrator.${hash}.`
     this.#trees = mayUseCgroups ? findTrees(this.#prefix) : noTrees
     this.#noteFile = join(dataPath, 'payloads/cgroups.json')
-    this.#earlier = readEarlier(this.#noteFile, this.#trees, this.#prefix)
+    const earlier = readEarlier(this.#noteFile, this.#trees, this.#prefix)
+    this.#allTrees = [this.#trees, ...earlier]
     this.enforcement = { ...otherwise, ...meansIn(this.#trees) }
   }
 
   /**
    * Notes for the next process where cgroups are made; to be called before any is.
    *
-   * @throws errors of the system.
+   * @throws Fault `no_space`, `broken_disk`; other errors of the system.
    */
-  noteTrees(): void {
-    noteTrees(this.#noteFile, [this.#trees, ...this.#earlier])
+  async noteTrees(): Promise<void> {
+    await noteTrees(this.#noteFile, this.#allTrees)
   }
 
   /**
@@ -111,10 +112,8 @@ export class Bounds {
 
   /** The cgroups of a payload of which nothing was noted. */
   #find(id: number): Cgroups {
-    const now = cgroupsOf(this.#trees, `${this.#prefix}${id}`)
-    if (now.areThere) return now
-    const earlier = this.#earlier.map((trees) => cgroupsOf(trees, `${this.#prefix}${id}`))
-    return earlier.find(({ areThere }) => areThere) ?? now
+    const of = (trees: Trees) => cgroupsOf(trees, `${this.#prefix}${id}`)
+    return of(this.#allTrees.find((trees) => of(trees).areThere) ?? this.#trees)
   }
 
   /** What has no limits runs without cgroups, too, where none can be made just now. */
@@ -137,7 +136,7 @@ export class Bounds {
    */
   async removeLeft(isWanted: (id: number) => boolean): Promise<number> {
     let stuck = 0
-    for (const [controller, parent] of [this.#trees, ...this.#earlier].flatMap(parentsIn)) {
+    for (const [controller, parent] of this.#allTrees.flatMap(parentsIn)) {
       for (const name of childrenOf(parent)) {
         const id = name.startsWith(this.#prefix) ? name.slice(this.#prefix.length) : ''
         if (!/^\d+$/.test(id) || isWanted(Number(id))) continue

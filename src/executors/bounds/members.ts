@@ -1,6 +1,6 @@
 /** What the processes of a script use, where no cgroup counts it: as /proc tells it. */
 import { readdirSync } from 'node:fs'
-import { readProc } from '../processes.ts'
+import { readProc, readStatFields } from '../processes.ts'
 
 export type Sum = {
   readonly pids: readonly number[]
@@ -52,8 +52,7 @@ function allProcesses(): Processes {
   if (now - seen.atMs < sameMomentMs) return seen.all
   const all = new Map<number, readonly string[]>()
   for (const pid of readdirSync('/proc').map(Number)) {
-    const text = pid > 0 ? readProc(`/proc/${pid}/stat`) : undefined
-    const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ')
+    const fields = pid > 0 ? readStatFields(pid) : undefined
     if (fields) all.set(pid, fields)
   }
   seen = { atMs: now, all }

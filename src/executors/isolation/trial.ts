@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { messageOf } from '../../domain/errors.ts'
 import { makeDirectories } from '../../files/directories.ts'
+import { pathsIn } from '../../files/payload-files.ts'
 import { descriptors, launchOf } from './isolation.ts'
 import type { Isolation } from './isolation.ts'
 import { inside } from './system-view.ts'
@@ -29,15 +30,7 @@ const longestMs = 20_000
 /** @returns `undefined` when it works; else what is in the way, and what to do. */
 export async function whyNot(isolation: Isolation, directory: string): Promise<string | undefined> {
   const trial = join(directory, 'trial')
-  const at = (name: string) => join(trial, name)
-  const paths = {
-    directory: trial,
-    work: at('work'),
-    home: at('home'),
-    tmp: at('tmp'),
-    stdout: at('stdout.log'),
-    stderr: at('stderr.log'),
-  }
+  const paths = pathsIn(trial)
   try {
     await rm(trial, { recursive: true, force: true })
     for (const path of [paths.work, paths.home, paths.tmp]) makeDirectories(path)
@@ -47,7 +40,7 @@ export async function whyNot(isolation: Isolation, directory: string): Promise<s
     const command = [...launch.words, 'bash', '-c', script]
     const child = spawn(
       'bash',
-      ['-c', open, 'bash', at('sandbox'), launch.filesDirectory, ...command],
+      ['-c', open, 'bash', paths.sandbox, launch.filesDirectory, ...command],
       {
         cwd: '/',
         env: { PATH: process.env['PATH'], HOME: paths.home, TMPDIR: paths.tmp },
