@@ -1,7 +1,9 @@
 /** Draining a client: no new payloads, the rest is finished, and then it says so, once. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { optionsPart } from '../src/domain/protocol.ts'
 import type { DrainReply, JobReply, PayloadReply } from '../src/domain/protocol.ts'
@@ -146,13 +148,16 @@ test('what is cancelled or lost while a client drains is waited for no longer', 
   await client.program.line(isDrainedLine)
 
   await drain(client, 'DELETE')
-  const { body } = await submit(client, 'sleep 600', 2)
+  const begun = join(lab.directory, 'begun')
+  const { body } = await submit(client, `echo > '${begun}'; sleep 600`, 2)
   await client.program.line((line) => line['payload'] === body.id && line['status'] === 'Running')
   await drain(client)
   const pid = async () => {
     const response = await fetch(`${client.address}/retrieve/${body.id}`)
     return ((await response.json()) as PayloadReply).pid
   }
+  // A shell that dies before it has started its script has another one take its place.
+  await until('its script is there', () => existsSync(begun))
   await until('its shell is there', async () => (await pid()) > 0)
   process.kill(await pid(), 'SIGKILL')
   await until('the lost one is gone', () => drainedLines(client.program).length === 2)
